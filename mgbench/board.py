@@ -1,0 +1,154 @@
+"""Boards: Markdown tables from records, with floors, intervals, and a paired test of each method against the best floor.
+
+Rows of different data, preprocessing, stream, fit set, budget or precision never share a table; a missing cell is said to be missing.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import polars
+
+from mgbench import stats
+from mgbench.records import read_predictions, read_records
+
+
+#: Rows compare only where all of these are equal.
+COMPARABLE = ("dataset", "stream", "preprocess", "fitted_on", "scored_on", "test_digest", "select")
+_METRICS = ("top1", "top5", "mean_class_accuracy", "macro_f1")
+
+
+@attrs.frozen
+class Line:
+    """One row of a board: a method under one evaluator, over its seeds."""
+
+    role: str
+    name: str
+    evaluator: str
+    settings: str
+    rows: polars.DataFrame
+
+    @property
+    def mean(self) -> float:
+        """Mean top-1 over seeds."""
+        return float(self.rows["top1"].to_numpy().mean())
+
+
+def _role(row: dict[str, Any]) -> str:
+    if row["method"] is None or not row["learns"]:
+        return "floor"
+    return "ceiling" if row["uses_labels"] else "method"
+
+
+def _settings(row: dict[str, Any]) -> str:
+    """Return what was spent on a row, the part of comparability that may differ within a table and is therefore a column."""
+    if row["method"] is None or not row["learns"]:
+        return "none"
+    return f"{row['steps']} x {row['batch_size']}, {row['precision']}"
+
+
+def _lines(table: polars.DataFrame) -> list[Line]:
+    found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in table.iter_rows(named=True):
+        name = row["evaluator"] if row["method"] is None else f"{row['method']} / {row['encoder']}"
+        if row["augmentation"] != "default":
+            name += f" -a {row['augmentation']}"
+        found.setdefault((_role(row), name, row["evaluator"], _settings(row)), []).append(row)
+    lines = [Line(*key, polars.DataFrame(rows, infer_schema_length=None)) for key, rows in found.items()]
+    return sorted(lines, key=lambda line: (-line.mean, line.name))
+
+
+def _right(store: Path, line: Line) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Return each clip's share of seeds that got it right, and its subject, in the order of clip ids."""
+    tables = [read_predictions(store, cell, line.evaluator) for cell in line.rows["cell"]]
+    right = np.mean([(table["predicted"] == table["label"]).to_numpy() for table in tables], axis=0)
+    return right, tables[0]["subject"].to_numpy()
+
+
+def _against(store: Path, line: Line, floor: Line) -> str:
+    """Return the paired difference to the floor over test subjects, each weighing the same, and its sign-flip p-value."""
+    (right, subject), (base, _) = _right(store, line), _right(store, floor)
+    subjects = np.unique(subject)
+    differences = np.array([right[subject == s].mean() - base[subject == s].mean() for s in subjects])
+    if len(subjects) < 2:  # noqa: PLR2004 - nothing to flip
+        return f"{100 * differences.mean():+.1f} (1 subject)"
+    return f"{100 * differences.mean():+.1f} (p = {stats.sign_flip(differences):.3f})"
+
+
+def _percent(values: polars.Series) -> str:
+    numbers = 100 * values.to_numpy().astype(float)
+    return f"{numbers.mean():.1f} ± {numbers.std(ddof=1):.1f}" if len(numbers) > 1 else f"{numbers.mean():.1f}"
+
+
+def escape(text: str) -> str:
+    """Return text that Markdown and HTML show as it is and that breaks no table."""
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "&#124;"), ("`", "&#96;"), ("\n", " ")):
+        text = text.replace(character, entity)
+    return text
+
+
+def _table(store: Path, lines: list[Line]) -> Iterable[str]:
+    """Yield one table: methods with one evaluator of features, beside the floors under that evaluator and the floors of the clips."""
+    floors = [line for line in lines if line.role == "floor"]
+    best = max(floors, key=lambda line: line.mean, default=None)
+    yield "| | method | top-1 | interval | top-5 | mean class | macro-F1 | seeds | budget | vs best floor |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
+    for line in lines:
+        low, high = line.rows["top1_subject_low"].mean(), line.rows["top1_subject_high"].mean()
+        versus = "" if best is None or line.role == "floor" else _against(store, line, best)
+        figures = [_percent(line.rows[metric]) for metric in _METRICS]
+        cells = [line.role, escape(line.name), figures[0], f"{100 * float(low):.0f} to {100 * float(high):.0f}", *figures[1:]]  # type: ignore[arg-type]
+        yield f"| {' | '.join([*cells, str(len(line.rows)), line.settings, versus])} |"
+
+
+def _missing_floors(lines: list[Line]) -> str:
+    names = {line.name.split(" / ")[0] for line in lines}
+    wanted = ("majority", "raw", "untrained", "untrained[calibrate=true]")
+    lacking = [name for name in wanted if not any(have == name for have in names)]
+    return f"Floors not measured yet: {', '.join(lacking)}." if lacking else ""
+
+
+def _section(store: Path, key: dict[str, Any], table: polars.DataFrame) -> Iterable[str]:
+    digest = key["test_digest"]
+    yield f"## {escape(key['dataset'])}, {key['stream']}, {key['preprocess']}"
+    yield ""
+    clips = table["test_clips"][0]
+    subjects = read_predictions(store, table["cell"][0], table["evaluator"][0])["subject"].n_unique()
+    yield (
+        f"Fitted on {key['fitted_on']}, scored on {key['scored_on']}: {clips} clips of {subjects} subjects (digest `{digest}`). Top-1 is exact "
+        "per-clip accuracy at the last step, mean ± standard deviation over seeds; the interval draws whole subjects (95 %); "
+        f"the difference to the best floor is paired over the {subjects} test subjects, its p-value from flipping their signs."
+    )
+    lines = _lines(table)
+    still = [line for line in lines if line.rows["method"][0] is None]
+    for evaluator in sorted({line.evaluator for line in lines if line not in still}) or [""]:
+        shown = [line for line in lines if line.evaluator == evaluator or line in still]
+        yield from ("", f"### {escape(evaluator) or 'clips as they are'}", "")
+        yield from _table(store, shown)
+        if missing := _missing_floors(shown):
+            yield from ("", missing)
+    yield ""
+
+
+def _unfinished(table: polars.DataFrame) -> Iterable[str]:
+    rows = table.filter(polars.col("status") != "ok")
+    if not rows.is_empty():
+        yield from ("## Cells without a result", "", "| cell | status | reason |", "|---|---|---|")
+        for row in rows.sort("cell").iter_rows(named=True):
+            yield f"| {escape(row['cell'])} | {row['status']} | {escape(row['reason'] or '')} |"
+        yield ""
+
+
+def build_board(store: Path) -> str:
+    """Return the Markdown of all boards of a store."""
+    records = read_records(store)
+    lines = ["# Boards", ""]
+    if records.is_empty():
+        return "\n".join([*lines, "The store holds no cell yet.", ""])
+    done = records.filter(polars.col("status") == "ok")
+    for key, table in done.group_by(COMPARABLE, maintain_order=True) if not done.is_empty() else []:
+        lines += _section(store, dict(zip(COMPARABLE, key, strict=True)), table)
+    return "\n".join([*lines, *_unfinished(records)])

@@ -1,0 +1,47 @@
+"""The command line; nothing here imports torch or a plugin before a command needs it."""
+
+import sys
+from typing import Any
+
+import rich_click as click
+
+from mgbench.errors import MgbenchError
+
+
+_COMMANDS = {
+    "run": ("mgbench.cli.run", "Run the grid of data sets, methods, encoders and seeds."),
+    "list": ("mgbench.cli.components", "List the installed components."),
+    "show": ("mgbench.cli.components", "Show a component: parameters, paper, what it needs and gives."),
+    "plugin": ("mgbench.cli.plugin", "Check and diagnose plugins."),
+    "leaderboard": ("mgbench.cli.leaderboard", "Make boards from records."),
+    "cell": ("mgbench.cli.cell", "Run one prepared cell."),
+}
+
+
+class _Lazy(click.RichGroup):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        import importlib
+
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own type
+        try:
+            return super().invoke(ctx)
+        except MgbenchError as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(2)
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mgbench")
+def main() -> None:
+    """Compare self-supervised methods on skeleton and micro-gesture recognition."""

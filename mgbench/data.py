@@ -1,0 +1,110 @@
+"""From a data set to tensors: packed once, shared by all cells, split into what is fitted on and what is scored."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import attrs
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from mgbench import spec
+from mgbench.clips import Clips, make_clips, open_clips, save_clips
+from mgbench.components import Dataset, Split
+from mgbench.errors import DataError
+from mgbench.paths import dataset_folder
+from mgbench.preprocess import Preprocessing, Stream, densify
+from mgbench.skeleton import Skeleton
+
+
+@attrs.frozen(eq=False)
+class Dense:
+    """Clips ready for the device: `x` `(N, M, C, T, V)`, labels and recorded lengths `(N,)`."""
+
+    x: Tensor
+    label: Tensor
+    length: Tensor
+
+
+@attrs.frozen(eq=False)
+class Fold:
+    """What a cell is fitted on and scored on; `fitted` and `scored` name the splits."""
+
+    fit: Clips
+    test: Clips
+    fitted: str
+    scored: str
+
+    @property
+    def digest(self) -> str:
+        """A digest of both sides."""
+        return hashlib.blake2b(f"{self.fit.digest}{self.test.digest}".encode(), digest_size=16).hexdigest()
+
+    @property
+    def test_digest(self) -> str:
+        """A digest of the ids and labels that are scored; two cells compare only where it is equal."""
+        rows = "\n".join(f"{name}\t{label}" for name, label in zip(self.test.clip, self.test.label, strict=True))
+        return hashlib.blake2b(rows.encode(), digest_size=8).hexdigest()
+
+
+def data_key(dataset: Dataset, folder: Path) -> str:
+    """Return a key of a data set's spec, version, and names, sizes and times of its files."""
+    total = hashlib.blake2b(f"{dataset.name}{dataset.version}{sorted(spec.write_full(dataset).items())}".encode(), digest_size=8)
+    if dataset.folders:
+        for path in sorted(folder.rglob("*")):
+            stat = path.stat()
+            total.update(f"{path.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode() if path.is_file() else b"")
+    return total.hexdigest()
+
+
+def pack(dataset: Dataset, root: Path, cache: Path) -> Path:
+    """Parse and check every split once and return the packed folder; a failure leaves nothing behind."""
+    folder = dataset_folder(dataset, root)
+    target = cache / f"{dataset.name}-{data_key(dataset, folder)}"
+    if target.is_dir():
+        return target
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / f"{target.name}.lock"):
+        if target.is_dir():
+            return target
+        working = Path(tempfile.mkdtemp(prefix=".packing-", dir=cache))
+        try:
+            for split in dataset.splits:
+                clips = dataset.load(split, folder)
+                save_clips(clips.check(dataset.skeleton, len(dataset.classes), f"{dataset.name} {split}"), working / split)
+            os.replace(working, target)
+        finally:
+            shutil.rmtree(working, ignore_errors=True)
+    return target
+
+
+def open_fold(dataset: Dataset, packed: Path, *, select: bool) -> Fold:
+    """Return train+val against test, or train against val where a choice is being made (`--select`)."""
+    if not select:
+        fitted: list[Split] = [split for split in dataset.splits if split != "test"]
+        return Fold(_join([open_clips(packed / split) for split in fitted]), open_clips(packed / "test"), "+".join(fitted), "test")
+    if "val" not in dataset.splits:
+        msg = f"The data set {dataset.name!r} has no validation split, so --select has nothing to score."
+        raise DataError(msg)
+    return Fold(open_clips(packed / "train"), open_clips(packed / "val"), "train", "val")
+
+
+def _join(parts: list[Clips]) -> Clips:
+    if len(parts) == 1:
+        return parts[0]
+    return make_clips(
+        [part[i] for part in parts for i in range(len(part))],
+        np.concatenate([part.label for part in parts]),
+        np.concatenate([part.subject for part in parts]),
+        [name for part in parts for name in part.clip],
+    )
+
+
+def to_dense(clips: Clips, skeleton: Skeleton, choice: Preprocessing, stream: Stream, device: torch.device) -> Dense:
+    """Preprocess clips and put them on the device."""
+    x = densify(clips, skeleton, choice, stream).to(device)
+    return Dense(x, torch.from_numpy(clips.label).to(device), torch.from_numpy(clips.frames).to(device))

@@ -1,0 +1,90 @@
+"""What a result depends on besides its spec: component sources and versions, libraries, machine; and whether it went stale."""
+
+import ast
+import hashlib
+import importlib.metadata
+import inspect
+import platform
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mgbench.grid import Cell
+
+
+if TYPE_CHECKING:
+    import torch
+
+
+def _parts(cell: Cell) -> list[Any]:
+    return [part for part in (cell.dataset, cell.encoder, cell.method) if part is not None]
+
+
+@cache
+def _module_digest(path: str) -> str:
+    """Return a digest of a module's syntax tree without docstrings: comments, blank lines and prose leave it alone."""
+    tree = ast.parse(Path(path).read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return hashlib.blake2b(ast.dump(tree).encode(), digest_size=8).hexdigest()
+
+
+def source_fingerprint(cell: Cell) -> dict[str, str]:
+    """Return a digest of the module of each component of the cell, augmentations included, by component."""
+    parts = _parts(cell)
+    if cell.method is not None:
+        views = [step for view in cell.method.views for step in view]
+        parts += [*cell.method.augment, *views, *cell.method.prepare]
+    return {part.name: _module_digest(inspect.getfile(type(part))) for part in parts}
+
+
+def component_versions(cell: Cell) -> dict[str, int]:
+    """Return the version of each component of the cell, by component."""
+    return {part.name: part.version for part in _parts(cell)}
+
+
+def why_stale(stored: dict[str, Any], cell: Cell) -> str:
+    """Return why a finished cell's result might come out otherwise today, or an empty string."""
+    reasons = [
+        f"{name} is version {version}, was {stored['components'].get(name)}"
+        for name, version in component_versions(cell).items()
+        if stored["components"].get(name) != version
+    ]
+    changed = [name for name, digest in source_fingerprint(cell).items() if stored["source"].get(name) != digest]
+    reasons += [f"the source of {name} changed" for name in changed]
+    versions = stored["environment"]["versions"]
+    now = library_versions()
+    reasons += [f"{name} is {now[name]}, was {versions.get(name)}" for name in ("torch",) if versions.get(name) != now[name]]
+    return "; ".join(reasons)
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that a result depends on."""
+    names = ("mgbench", "torch", "numpy", "scipy")
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in names}}
+
+
+def environment(device: "torch.device") -> dict[str, Any]:
+    """Return the versions, device, and state of the source tree."""
+    return {"versions": library_versions(), "device": str(device), "processor": platform.processor() or platform.machine(), **_git()}
+
+
+@cache
+def _git() -> dict[str, Any]:
+    """Return commit and cleanness of the checkout that mgbench runs from; nothing where it runs from a wheel."""
+    here = Path(__file__).parent.parent
+
+    def ask(*arguments: str) -> str:
+        done = subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    if not (here / ".git").exists():
+        return {"commit": None, "dirty": None}
+    try:
+        return {"commit": ask("rev-parse", "HEAD") or None, "dirty": bool(ask("status", "--porcelain", "--untracked-files=no"))}
+    except OSError:
+        print("git is not installed; the commit is not recorded", file=sys.stderr)  # noqa: T201 - the cell's log
+        return {"commit": None, "dirty": None}

@@ -1,0 +1,1 @@
+"""Operators that training spends its time in; imports nothing of mgbench."""

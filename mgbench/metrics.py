@@ -1,0 +1,51 @@
+"""What is measured on scores, predictions and features."""
+
+import torch
+from torch import Tensor
+
+
+def top_k(scores: Tensor, label: Tensor, k: int) -> float:
+    """Return the share of clips whose class is among the k highest scores `(N, classes)`."""
+    best = scores.topk(min(k, scores.shape[1]), dim=1).indices
+    return float((best == label[:, None]).any(dim=1).double().mean())
+
+
+def confusion(predicted: Tensor, label: Tensor, classes: int) -> Tensor:
+    """Return counts `(classes, classes)`, true class by predicted class."""
+    return torch.bincount(label * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+
+
+def mean_class_accuracy(predicted: Tensor, label: Tensor, classes: int) -> float:
+    """Return the mean recall of the classes that occur among the labels."""
+    counts = confusion(predicted, label, classes).double()
+    present = counts.sum(dim=1) > 0
+    return float((counts.diagonal()[present] / counts.sum(dim=1)[present]).mean())
+
+
+def macro_f1(predicted: Tensor, label: Tensor, classes: int) -> float:
+    """Return the mean F1 of the classes that occur among the labels."""
+    counts = confusion(predicted, label, classes).double()
+    present = counts.sum(dim=1) > 0
+    f1 = 2 * counts.diagonal() / (counts.sum(dim=0) + counts.sum(dim=1)).clamp_min(1)
+    return float(f1[present].mean())
+
+
+def batch_mean_accuracy(predicted: Tensor, label: Tensor, batch_size: int) -> float:
+    """Return the mean of the accuracies of consecutive batches, the habit of the papers' code: a short last batch weighs as much as a full one."""
+    right = (predicted == label).double()
+    return float(torch.stack([batch.mean() for batch in right.split(batch_size)]).mean())
+
+
+def effective_rank(features: Tensor) -> float:
+    """Return RankMe of centred features `(N, D)`: the exponential of the entropy of their normalised singular values; 0 if they are constant.
+
+    Singular values below rounding error, measured against the uncentred features, count as zero, so that noise around one
+    point has no rank; the features' scale does not matter.
+    """
+    x = features.double()
+    singular = torch.linalg.svdvals(x - x.mean(dim=0))
+    singular = singular[singular > 1e-6 * torch.linalg.matrix_norm(x)]
+    if not len(singular):
+        return 0.0
+    p = singular / singular.sum()
+    return float(torch.exp(-(p * p.log()).sum()))

@@ -1,0 +1,125 @@
+"""What learns: views and batches, networks, backbones, objectives, and what an evaluator is handed."""
+
+import abc
+from typing import Literal, NamedTuple, get_args
+
+import attrs
+import torch
+from torch import Generator, Tensor, nn
+
+from mgbench.components import Encoder, Lift
+from mgbench.skeleton import Skeleton
+
+
+class View(NamedTuple):
+    """An augmented batch: `x` is `(N, M, C, T, V)`; `joints` are the kept joints, `(V',)` or per clip `(N, V')`, None for all."""
+
+    x: Tensor
+    joints: Tensor | None = None
+
+
+class Batch(NamedTuple):
+    """One step's clips: its views, labels `(N,)` where the method uses them, clip numbers `(N,)`, recorded lengths `(N,)`."""
+
+    views: tuple[View, ...]
+    label: Tensor | None
+    index: Tensor
+    length: Tensor
+
+
+class Network(nn.Module, abc.ABC):
+    """What an encoder builds; `width` is D."""
+
+    width: int
+
+    @abc.abstractmethod
+    def forward(self, x: Tensor, joints: Tensor | None = None) -> Tensor:
+        """Return the feature map `(N, M, D, T', V')` of clips `(N, M, C, T, V)`, computed from the kept joints alone."""
+
+    def pool(self, features: Tensor) -> Tensor:
+        """Return `(N, D)` from a feature map: its mean, unless the encoder's paper says otherwise."""
+        return features.mean(dim=(1, 3, 4))
+
+
+def lifted_channels(lift: Lift, channels: int) -> int:
+    """Return how many channels a lift makes of so many."""
+    return channels + channels * (channels + 1) // 2 if lift == "moment" else channels
+
+
+def apply_lift(x: Tensor, lift: Lift) -> Tensor:
+    """Append to `(N, M, C, T, V)` its second moments: C = 3 becomes x, y, z, xx, yy, zz, xy, xz, yz (Momenet; A-EDGCN)."""
+    if lift == "none":
+        return x
+    pairs = [(i, i) for i in range(x.shape[2])] + [(i, j) for i in range(x.shape[2]) for j in range(i + 1, x.shape[2])]
+    return torch.cat([x, *(x[:, :, i : i + 1] * x[:, :, j : j + 1] for i, j in pairs)], dim=2)
+
+
+class Backbone(nn.Module):
+    """An encoder built for one skeleton; called, it gives pooled features `(N, D)`."""
+
+    def __init__(self, encoder: Encoder, skeleton: Skeleton, persons: int) -> None:
+        super().__init__()
+        self.lift: Lift = encoder.lift
+        self.network = encoder.build(skeleton, lifted_channels(encoder.lift, len(skeleton.axes)), persons)
+
+    @property
+    def width(self) -> int:
+        """The number of features D."""
+        return self.network.width
+
+    def map(self, x: Tensor, joints: Tensor | None = None) -> Tensor:
+        """Return the feature map `(N, M, D, T', V')` before pooling."""
+        features: Tensor = self.network(apply_lift(x, self.lift), joints)
+        return features
+
+    def forward(self, x: Tensor, joints: Tensor | None = None) -> Tensor:
+        """Return pooled features `(N, D)`."""
+        return self.network.pool(self.map(x, joints))
+
+
+class Objective(nn.Module, abc.ABC):
+    """The module that computes a method's loss around a backbone."""
+
+    backbone: Backbone
+
+    @abc.abstractmethod
+    def forward(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        """Return `loss`, a scalar to minimise, and any further scalars to report."""
+
+    def step(self, progress: float) -> None:  # noqa: B027 - most methods have nothing to move
+        """Move what gradients do not (momentum encoders, phases), after each optimiser step; `progress` rises from 0 to 1."""
+
+    def embedder(self) -> nn.Module:
+        """Return the module `(N, M, C, T, V) -> (N, D)` that is saved, probed and exported: the backbone, unless the method says otherwise."""
+        return self.backbone
+
+
+@attrs.frozen(eq=False)
+class Part:
+    """One side of a probe: `x` features `(N, D)` or clips `(N, M, C, T, V)`, and labels `(N,)`."""
+
+    x: Tensor
+    label: Tensor
+
+
+@attrs.frozen(eq=False)
+class Probe:
+    """What an evaluator is handed; `embedder` is a copy, given only where the evaluator reads the backbone."""
+
+    train: Part
+    test: Part
+    classes: int
+    seed: int
+    embedder: nn.Module | None = None
+
+
+@attrs.frozen(eq=False)
+class Evaluation:
+    """Scores of the test part `(N, classes)`, the highest for the predicted class, and further metrics in [0, 1]."""
+
+    scores: Tensor
+    extra: dict[str, float] = attrs.field(factory=dict)
+
+
+Precision = Literal["fp32", "bf16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)

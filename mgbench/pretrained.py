@@ -1,0 +1,94 @@
+"""What a cell leaves for others to use: the embedder's weights, how its input is prepared, and the specs to rebuild it."""
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from mgbench.clips import Clips
+from mgbench.components import Encoder, Method
+from mgbench.errors import DataError
+from mgbench.grid import from_spec
+from mgbench.model import Backbone
+from mgbench.paths import store_root
+from mgbench.preprocess import Preprocessing, Stream, densify, preprocessing
+from mgbench.registry import registry
+from mgbench.skeleton import Skeleton
+from mgbench.store import CellFolder, cell_folders, read_json, write_bytes, write_json
+
+
+@attrs.frozen(eq=False)
+class Pretrained:
+    """A frozen embedder with everything that its input needs."""
+
+    embedder: nn.Module
+    skeleton: Skeleton
+    preprocessing: Preprocessing
+    stream: Stream
+
+    def embed(self, x: Clips | Tensor, batch_size: int = 256) -> Tensor:
+        """Return features `(N, D)` float32 of clips as recorded, or of a tensor `(N, M, C, T, V)` that is preprocessed already."""
+        if isinstance(x, Clips):
+            x = densify(x, self.skeleton, self.preprocessing, self.stream)
+        device = next((p.device for p in self.embedder.parameters()), torch.device("cpu"))
+        self.embedder.eval()
+        with torch.no_grad():  # not inference_mode: probes are trained on these
+            return torch.cat([self.embedder(part.to(device)).float() for part in x.split(batch_size)])
+
+    def save(self, folder: Path, specs: dict[str, Any]) -> None:
+        """Write weights and description; the description comes last, so that its presence means that both are whole."""
+        state = {name: value.contiguous() for name, value in self.embedder.state_dict().items()}
+        write_bytes(folder / "embedder.safetensors", save(state))
+        write_json(
+            folder / "pretrained.json",
+            {
+                "embedder": "backbone" if isinstance(self.embedder, Backbone) else "objective",
+                "preprocessing": self.preprocessing.name,
+                "stream": self.stream,
+                "skeleton": {**attrs.asdict(self.skeleton)},
+                **specs,
+            },
+        )
+
+
+def _skeleton(table: dict[str, Any]) -> Skeleton:
+    """Rebuild a skeleton from its JSON, in which tuples became lists."""
+    pairs = {key: tuple(map(tuple, table[key])) for key in ("bones", "mirror")}
+    parts = {name: tuple(joints) for name, joints in table["parts"].items()}
+    return Skeleton(**{**table, **pairs, "parts": parts, "joints": tuple(table["joints"]), "axes": tuple(table["axes"])})
+
+
+def rebuild(folder: Path, encoder: Encoder, method: Method) -> Pretrained:
+    """Read a saved embedder; weights must match to the name and shape. Where it is the backbone, the method's code is not run."""
+    stored = read_json(folder / "pretrained.json")
+    if not stored:
+        msg = f"{str(folder)!r} holds no trained embedder; run the cell first."
+        raise DataError(msg)
+    skeleton = _skeleton(stored["skeleton"])
+    backbone = Backbone(encoder, skeleton, stored["persons"])
+    embedder = backbone if stored["embedder"] == "backbone" else method.build(backbone, stored["classes"]).embedder()
+    embedder.load_state_dict(load_file(folder / "embedder.safetensors"))
+    return Pretrained(embedder.eval(), skeleton, preprocessing(stored["preprocessing"]), stored["stream"])
+
+
+def load(cell: str | Path, store: Path | None = None, files: tuple[Path, ...] = ()) -> Pretrained:
+    """Return a finished cell's embedder; `cell` is its folder, or enough of its name in the store to be the only one."""
+    folder = Path(cell) if (Path(cell) / "spec.json").is_file() else _named(str(cell), store_root(store))
+    made = from_spec(read_json(folder / "spec.json"), registry(files))
+    if made.encoder is None or made.method is None:
+        msg = f"The cell {folder.name!r} scores clips as they are and has no embedder."
+        raise DataError(msg)
+    return rebuild(CellFolder(folder).pretrained, made.encoder, made.method)
+
+
+def _named(name: str, store: Path) -> Path:
+    cells = [folder.path for folder in cell_folders(store)]
+    matches = [path for path in cells if name in path.name]
+    if len(matches) != 1:
+        found = f"{len(matches)} cells" if matches else "no cell"
+        msg = f"{name!r} names {found} of the {len(cells)} in {str(store)!r}; see mgbench status for their names."
+        raise DataError(msg)
+    return matches[0]

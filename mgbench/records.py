@@ -1,0 +1,52 @@
+"""Records: flat rows read from the cells of a store, one an evaluator, or one without metrics where a cell did not get that far."""
+
+from pathlib import Path
+from typing import Any
+
+import polars
+
+from mgbench.store import CellFolder, cell_folders, read_json
+
+
+#: Identity and settings of a cell that every row carries.
+_FACTS = ("augmentation", "stream", "seed")
+
+
+def cell_rows(folder: CellFolder) -> list[dict[str, Any]]:
+    """Return the rows of one cell."""
+    stored, status = read_json(folder.spec), read_json(folder.status)
+    shared: dict[str, Any] = {
+        "cell": folder.path.name,
+        **{kind: stored[kind]["spec"] if stored[kind] else None for kind in ("dataset", "encoder", "method")},
+        **{key: stored[key] for key in _FACTS},
+        **{key: value for key, value in stored["run"].items() if key != "budget"},
+        **{f"budget_{key}": value for key, value in stored["run"]["budget"].items()},
+        "learns": stored.get("learns"),
+        "uses_labels": stored.get("uses_labels"),
+        "status": status.get("status", "pending"),
+        "reason": status.get("reason", ""),
+        **{f"seconds_{stage}": value for stage, value in status.get("stage_seconds", {}).items()},
+        **_environment(status.get("environment", {})),
+    }
+    metrics = read_json(folder.metrics)
+    rows = metrics.get("rows", {})
+    if not rows or shared["status"] != "ok":
+        return [shared]
+    return [{**shared, "evaluator": name, "test_reads": metrics["test_reads"], **row} for name, row in rows.items()]
+
+
+def _environment(stored: dict[str, Any]) -> dict[str, Any]:
+    versions = {f"version_{name}": value for name, value in stored.get("versions", {}).items()}
+    return {**versions, **{key: value for key, value in stored.items() if key != "versions"}}
+
+
+def read_records(store: Path) -> polars.DataFrame:
+    """Return all rows of a store; columns that a row lacks are null."""
+    frames = [polars.DataFrame([row], infer_schema_length=None) for folder in cell_folders(store) for row in cell_rows(folder)]
+    return polars.concat(frames, how="diagonal_relaxed") if frames else polars.DataFrame()
+
+
+def read_predictions(store: Path, cell: str, evaluator: str) -> polars.DataFrame:
+    """Return one cell's predictions by one evaluator, sorted by clip."""
+    path = CellFolder(store / "cells" / cell).predictions
+    return polars.read_parquet(path).filter(polars.col("evaluator") == evaluator).sort("clip")

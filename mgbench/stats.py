@@ -1,0 +1,49 @@
+"""Intervals and tests on small test sets, clustered by subject; scipy is imported when first used."""
+
+import numpy as np
+import numpy.typing as npt
+
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+
+def wilson(right: int, total: int, level: float = 0.95) -> tuple[float, float]:
+    """Return Wilson's interval of a proportion, which takes clips for independent."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(right, total).proportion_ci(confidence_level=level, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def subject_means(right: Bools, subject: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Return the subjects in order, and each one's accuracy."""
+    subjects, index = np.unique(subject, return_inverse=True)
+    return subjects, np.bincount(index, weights=right.astype(float)) / np.bincount(index)
+
+
+def subject_interval(right: Bools, subject: npt.NDArray[np.int64], level: float = 0.95, draws: int = 2000) -> tuple[float, float]:
+    """Return the bootstrap interval of accuracy over subjects drawn whole, which honours that one person's clips are alike.
+
+    With few subjects even this is too narrow; with one it is the whole range.
+    """
+    subjects, index = np.unique(subject, return_inverse=True)
+    if len(subjects) == 1:
+        return 0.0, 1.0
+    hits, counts = np.bincount(index, weights=right.astype(float)), np.bincount(index)
+    drawn = np.random.default_rng(0).integers(len(subjects), size=(draws, len(subjects)))
+    accuracy = hits[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.quantile(accuracy, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def sign_flip(differences: Floats) -> float:
+    """Return the two-sided p-value of paired differences, one a subject, by flipping their signs; exact up to 12 subjects."""
+    from scipy.stats import permutation_test
+
+    if np.allclose(differences, 0):
+        return 1.0
+    tested = permutation_test(
+        (differences,), np.mean, permutation_type="samples", n_resamples=4096, rng=np.random.default_rng(0), alternative="two-sided"
+    )
+    return float(tested.pvalue)

@@ -1,0 +1,118 @@
+"""Cells on disk: one directory each, every file written atomically and stamped with the schema."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from mgbench.errors import MgbenchError
+
+
+SCHEMA = 1
+
+
+class StoreError(MgbenchError):
+    """A store that cannot be read or written."""
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: under another name, flushed to disk, then renamed."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, working = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    except OSError as error:
+        msg = f"Cannot write to {str(path.parent)!r}: {error.strerror}; give another place by --store or MGBENCH_STORE."
+        raise StoreError(msg) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(working, path)
+    except OSError as error:
+        Path(working).unlink(missing_ok=True)
+        msg = f"Cannot write {str(path)!r}: {error.strerror}."
+        raise StoreError(msg) from error
+    except BaseException:
+        Path(working).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write a JSON object atomically, with the schema's number."""
+    write_bytes(path, (json.dumps({"schema": SCHEMA, **value}, indent=1, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object of this schema, or an empty one where there is no file."""
+    try:
+        value: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        msg = f"Cannot read {str(path)!r}: {error}."
+        raise StoreError(msg) from error
+    if value.get("schema") != SCHEMA:
+        msg = f"{str(path)!r} has schema {value.get('schema')!r}; this version of mgbench reads {SCHEMA}."
+        raise StoreError(msg)
+    return value
+
+
+@attrs.frozen
+class CellFolder:
+    """The files of one cell."""
+
+    path: Path
+
+    @property
+    def spec(self) -> Path:
+        """What is run: components in full, seed, budget."""
+        return self.path / "spec.json"
+
+    @property
+    def status(self) -> Path:
+        """How it ended, or where it stands."""
+        return self.path / "status.json"
+
+    @property
+    def progress(self) -> Path:
+        """The running step, loss and speed."""
+        return self.path / "progress.json"
+
+    @property
+    def log(self) -> Path:
+        """Everything printed."""
+        return self.path / "log.txt"
+
+    @property
+    def metrics(self) -> Path:
+        """One row an evaluator."""
+        return self.path / "metrics.json"
+
+    @property
+    def predictions(self) -> Path:
+        """One row a test clip and evaluator."""
+        return self.path / "predictions.parquet"
+
+    @property
+    def pretrained(self) -> Path:
+        """The folder of the saved embedder."""
+        return self.path / "pretrained"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The state of an unfinished training."""
+        return self.path / "checkpoint.pt"
+
+    @property
+    def lease(self) -> Path:
+        """Held by the process that runs the cell."""
+        return self.path / ".lease"
+
+
+def cell_folders(store: Path) -> list[CellFolder]:
+    """Return the cells of a store, sorted by name."""
+    return [CellFolder(path.parent) for path in sorted((store / "cells").glob("*/spec.json"))]

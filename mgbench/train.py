@@ -1,0 +1,208 @@
+"""The one training loop: clips on the device, batched augmentation, no host synchronisation within a step.
+
+A run that is killed continues from its checkpoint to the same weights, bit for bit, on the CPU.
+"""
+
+import hashlib
+import io
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+
+from mgbench.components import Method, Recipe
+from mgbench.data import Dense
+from mgbench.errors import MgbenchError
+from mgbench.model import Batch, Objective, Precision, View
+from mgbench.skeleton import Skeleton
+from mgbench.store import write_bytes
+
+
+Purpose = Literal["init", "order", "augment", "dropout", "prepare", "probe"]
+
+
+class DivergedError(MgbenchError):
+    """The loss became infinite or not a number."""
+
+
+def derive_seed(seed: int, purpose: Purpose) -> int:
+    """Return the seed of one purpose, so that a new augmentation changes no order of clips."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}/{purpose}".encode(), digest_size=7).digest(), "little")
+
+
+@attrs.frozen
+class Progress:
+    """Where a training stands."""
+
+    step: int
+    steps: int
+    loss: float
+    clips_per_second: float
+    seconds_left: float
+
+
+@attrs.frozen
+class Training:
+    """How one cell is trained, apart from its method.
+
+    Args:
+        steps: optimiser steps; None for the recipe's epochs.
+        checkpoint: file that holds the state of an unfinished training.
+        checkpoint_seconds: at most one checkpoint in so many seconds.
+        report: called about once a second.
+    """
+
+    seed: int
+    precision: Precision
+    steps: int | None
+    checkpoint: Path
+    checkpoint_seconds: float
+    report: Callable[[Progress], None]
+
+
+def steps_of(recipe: Recipe, clips: int, steps: int | None) -> tuple[int, int]:
+    """Return steps and clips a step; an incomplete batch at the end of an epoch is left to the next order of clips."""
+    batch = min(recipe.batch_size, clips)
+    return (recipe.epochs * (clips // batch) if steps is None or not recipe.epochs else steps), batch
+
+
+def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+    """Return the rate of a step: linear warm-up over the recipe's share of epochs, then its schedule.
+
+    Rates change every step; the public code of the field changes them every epoch and spends its first epoch at zero.
+    """
+    warm = steps * recipe.warmup / max(recipe.epochs, 1)
+    if step < warm:
+        return recipe.lr * (step + 1) / (warm + 1)
+    done = (step - warm) / max(steps - warm, 1)
+    if recipe.schedule == "cosine":
+        return recipe.lr * 0.5 * (1 + math.cos(math.pi * done))
+    if recipe.schedule == "step":
+        return recipe.lr * (1.0 if done < 0.6 else 0.1 if done < 0.8 else 0.01)  # noqa: PLR2004 - the schedule's own numbers
+    return recipe.lr
+
+
+def make_optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> Optimizer:
+    """Make the recipe's optimiser."""
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(parameters, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=recipe.momentum > 0)
+    if recipe.optimizer == "lbfgs":
+        msg = "The optimiser 'lbfgs' is for convex probes; train a method with adam, adamw or sgd."
+        raise MgbenchError(msg)
+    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    return kind(parameters, recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+
+
+def draw_batch(method: Method, data: Dense, index: Tensor, skeleton: Skeleton, generator: Generator) -> Batch:
+    """Draw the views of these clips: the common pipeline, then each view's own, with draws of their own."""
+    views = []
+    for pipeline in method.views:
+        view = View(data.x[index])
+        for augmentation in (*method.augment, *pipeline):
+            view = augmentation.apply(view, skeleton, generator)
+        views.append(view)
+    return Batch(tuple(views), data.label[index] if method.uses_labels else None, index, data.length[index])
+
+
+@attrs.define
+class _State:
+    """All that changes during training."""
+
+    objective: Objective
+    optimizer: Optimizer | None
+    augment: Generator
+    losses: Tensor
+    step: int = 0
+
+    def save(self, path: Path) -> None:
+        buffer = io.BytesIO()
+        optimizer = self.optimizer.state_dict() if self.optimizer else {}
+        generators = {"augment": self.augment.get_state(), "dropout": torch.get_rng_state()}
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        state = {"objective": self.objective.state_dict(), "optimizer": optimizer, "losses": self.losses, "step": self.step}
+        torch.save({**state, "generators": generators, "cuda": cuda}, buffer)
+        write_bytes(path, buffer.getvalue())
+
+    def restore(self, path: Path) -> None:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        self.objective.load_state_dict(state["objective"])
+        if self.optimizer:
+            self.optimizer.load_state_dict(state["optimizer"])
+        self.augment.set_state(state["generators"]["augment"])
+        torch.set_rng_state(state["generators"]["dropout"])
+        if state["cuda"]:
+            torch.cuda.set_rng_state_all(state["cuda"])
+        self.losses.copy_(state["losses"])
+        self.step = state["step"]
+
+
+def pretrain(objective: Objective, method: Method, data: Dense, skeleton: Skeleton, training: Training) -> Tensor:
+    """Train an objective and return the loss of every step `(steps,)`; continue from the checkpoint where there is one.
+
+    Raises `DivergedError` when the loss is no longer finite.
+    """
+    device = data.x.device
+    steps, batch = steps_of(method.recipe, len(data.x), training.steps)
+    learned = [parameter for parameter in objective.parameters() if parameter.requires_grad]
+    state = _State(
+        objective.train(),
+        make_optimizer(method.recipe, learned) if learned else None,
+        Generator(device).manual_seed(derive_seed(training.seed, "augment")),
+        torch.zeros(steps, device=device),
+    )
+    torch.manual_seed(derive_seed(training.seed, "dropout"))
+    if training.checkpoint.is_file():
+        state.restore(training.checkpoint)
+    first, began, reported, saved = state.step, time.monotonic(), time.monotonic(), time.monotonic()
+    per_epoch = len(data.x) // batch
+    epoch, order = -1, torch.empty(0, dtype=torch.long)
+    while state.step < steps:
+        place = state.step % per_epoch
+        if state.step // per_epoch != epoch:
+            epoch = state.step // per_epoch
+            order = _epoch_order(training.seed, epoch, len(data.x))
+        index = order[place * batch : (place + 1) * batch].to(device)
+        _step(state, method, draw_batch(method, data, index, skeleton, state.augment), training.precision, steps)
+        now = time.monotonic()
+        if now - reported >= 1 or state.step == steps:
+            reported = now
+            _report(state, training, steps, batch, (state.step - first) / (now - began))
+        if now - saved >= training.checkpoint_seconds and state.step < steps:
+            saved = now
+            state.save(training.checkpoint)
+    return state.losses
+
+
+def _epoch_order(seed: int, epoch: int, clips: int) -> Tensor:
+    """Return the epoch's order of clips, a function of seed and epoch, so that there is nothing to save."""
+    return torch.randperm(clips, generator=Generator().manual_seed(derive_seed(seed, "order") + epoch))
+
+
+def _step(state: _State, method: Method, batch: Batch, precision: Precision, steps: int) -> None:
+    rate = learning_rate(method.recipe, state.step, steps)
+    with torch.autocast(batch.index.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        loss = state.objective(batch, state.augment)["loss"]
+    if state.optimizer is not None:
+        for group in state.optimizer.param_groups:
+            group["lr"] = rate
+        state.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        state.optimizer.step()
+    state.losses[state.step] = loss.detach()
+    state.step += 1
+    state.objective.step(state.step / steps)
+
+
+def _report(state: _State, training: Training, steps: int, batch: int, steps_per_second: float) -> None:
+    if not bool(torch.isfinite(state.losses[: state.step]).all()):
+        step = int(torch.isfinite(state.losses[: state.step]).int().argmin())
+        msg = f"The loss is not finite from step {step + 1} of {steps} on; try a lower lr."
+        raise DivergedError(msg)
+    loss = float(state.losses[max(0, state.step - 10) : state.step].mean())
+    training.report(Progress(state.step, steps, loss, steps_per_second * batch, (steps - state.step) / steps_per_second))

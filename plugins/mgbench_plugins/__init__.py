@@ -1,0 +1,60 @@
+"""The components that come with mgbench, found by the same entry point as anyone else's.
+
+Each hook imports its own kind only, so that one broken kind stops no other.
+"""
+
+from mgbench import Augmentation, Dataset, Encoder, Evaluator, Method, hookimpl
+
+
+@hookimpl
+def mgbench_datasets() -> list[type[Dataset]]:
+    """Data sets."""
+    # smg
+    # synthetic
+    from mgbench_plugins.datasets.wmft import Wmft
+
+    return [Wmft]
+
+
+@hookimpl
+def mgbench_encoders() -> list[type[Encoder]]:
+    """Encoders."""
+    from mgbench_plugins.encoders.stgcn import STGCN
+
+    return [STGCN]
+
+
+@hookimpl
+def mgbench_methods() -> list[type[Method]]:
+    """Methods: self-supervised, the supervised ceiling and the untrained floor."""
+    from mgbench_plugins.methods.barlow_twins import BarlowTwins
+    from mgbench_plugins.methods.mgrl import MGRL
+    from mgbench_plugins.methods.pstl import PSTL
+    from mgbench_plugins.methods.supervised import Supervised
+    from mgbench_plugins.methods.untrained import Untrained
+
+    return [BarlowTwins, MGRL, PSTL, Supervised, Untrained]
+
+
+@hookimpl
+def mgbench_augmentations() -> list[type[Augmentation]]:
+    """Augmentations of views."""
+    from mgbench_plugins.augmentations.crop import Crop
+    from mgbench_plugins.augmentations.csm import CentralSpatialMasking
+    from mgbench_plugins.augmentations.flip import Flip
+    from mgbench_plugins.augmentations.matm import MotionTemporalMasking
+    from mgbench_plugins.augmentations.rotate import Rotate
+    from mgbench_plugins.augmentations.shear import Shear
+
+    return [CentralSpatialMasking, Crop, Flip, MotionTemporalMasking, Rotate, Shear]
+
+
+@hookimpl
+def mgbench_evaluators() -> list[type[Evaluator]]:
+    """Evaluators, the floors that need no encoder among them."""
+    from mgbench_plugins.evaluators.knn import KNN
+    from mgbench_plugins.evaluators.linear import Linear
+    from mgbench_plugins.evaluators.majority import Majority
+    from mgbench_plugins.evaluators.raw import Raw
+
+    return [KNN, Linear, Majority, Raw]

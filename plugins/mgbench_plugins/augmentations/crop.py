@@ -1,0 +1,36 @@
+"""Temporal crop: reflect frames at both ends and take a window of the old length [CrosSCLR, AimCLR, PSTL]."""
+
+from typing import Literal
+
+import attrs
+import torch
+from torch import Generator
+
+from mgbench import Skeleton, View, ViewAugmentation
+
+
+@attrs.frozen
+class Crop(ViewAugmentation):
+    """Shift a clip in time by up to T // ratio frames, its ends reflected.
+
+    Args:
+        ratio: T // ratio frames are reflected at each end.
+        draw: one shift for the batch (as PSTL's code), or one a clip (as AimCLR's).
+    """
+
+    name = "crop"
+
+    ratio: int = attrs.field(default=6, validator=attrs.validators.ge(1))
+    draw: Literal["batch", "clip"] = "batch"
+
+    def apply(self, view: View, skeleton: Skeleton, generator: Generator) -> View:
+        """Return the shifted clips."""
+        clips, frames, device = len(view.x), view.x.shape[3], view.x.device
+        pad = frames // self.ratio
+        padded = torch.cat([view.x[:, :, :, :pad].flip(3), view.x, view.x[:, :, :, frames - pad :].flip(3)], dim=3)
+        starts = torch.randint(2 * pad + 1, (clips if self.draw == "clip" else 1,), generator=generator, device=device)
+        window = starts[:, None] + torch.arange(frames, device=device)
+        if len(window) == 1:
+            return view._replace(x=padded.index_select(3, window[0]))
+        index = window[:, None, None, :, None].expand(*view.x.shape)
+        return view._replace(x=padded.gather(3, index))

@@ -1,0 +1,37 @@
+"""Spatial flip: left joints become right joints [AimCLR, PSTL]."""
+
+from typing import Literal
+
+import attrs
+import torch
+from torch import Generator
+
+from mgbench import Skeleton, View, ViewAugmentation
+
+
+@attrs.frozen
+class Flip(ViewAugmentation):
+    """Swap left and right joints with probability `p`.
+
+    Args:
+        p: how often.
+        mode: `index` swaps joint numbers only, as the public code, which leaves a body with crossed sides; `mirror` also negates x.
+        draw: one decision for the batch (as PSTL's code), or one a clip (as AimCLR's).
+    """
+
+    name = "flip"
+
+    p: float = attrs.field(default=0.5, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
+    mode: Literal["index", "mirror"] = "index"
+    draw: Literal["batch", "clip"] = "batch"
+
+    def apply(self, view: View, skeleton: Skeleton, generator: Generator) -> View:
+        """Return the clips, some of them flipped."""
+        draws, device = (len(view.x) if self.draw == "clip" else 1), view.x.device
+        chosen = torch.rand(draws, 1, 1, 1, 1, generator=generator, device=device) < self.p
+        flipped = view.x[..., torch.tensor(skeleton.flip, device=device)]
+        if self.mode == "mirror":
+            sign = torch.ones(view.x.shape[2], device=device)
+            sign[0] = -1
+            flipped = flipped * sign[:, None, None]
+        return view._replace(x=torch.where(chosen, flipped, view.x))

@@ -1,0 +1,54 @@
+"""Rotation about one main axis, with a little of the others [AimCLR, PSTL]."""
+
+from typing import Literal
+
+import attrs
+import torch
+from torch import Generator, Tensor
+
+from mgbench import Skeleton, View, ViewAugmentation
+from mgbench_plugins.augmentations.shear import transform
+
+
+@attrs.frozen
+class Rotate(ViewAugmentation):
+    """Rotate by a random angle about an axis drawn at random, and by up to `others` degrees about the other two.
+
+    Angles are positive, as in the public code. On 2-D data the rotation is in the image plane.
+
+    Args:
+        degrees: the largest angle about the main axis.
+        others: the largest angle about the other two.
+        draw: one rotation for the batch (as PSTL's code), or one a clip (as AimCLR's).
+    """
+
+    name = "rotate"
+
+    degrees: float = attrs.field(default=30.0, validator=attrs.validators.ge(0))
+    others: float = attrs.field(default=1.0, validator=attrs.validators.ge(0))
+    draw: Literal["batch", "clip"] = "batch"
+
+    def apply(self, view: View, skeleton: Skeleton, generator: Generator) -> View:
+        """Return the rotated clips."""
+        draws, device = (len(view.x) if self.draw == "clip" else 1), view.x.device
+        main = torch.randint(3, (draws, 1), generator=generator, device=device)
+        largest = torch.where(torch.arange(3, device=device) == main, self.degrees, self.others)
+        if skeleton.spatial_axes == 2:  # noqa: PLR2004 - the plane
+            largest = torch.tensor([0.0, 0.0, self.degrees], device=device)
+        angles = torch.deg2rad(torch.rand(draws, 3, generator=generator, device=device) * largest)
+        size = skeleton.spatial_axes
+        return view._replace(x=transform(view.x, _rotation(angles)[:, :size, :size]))
+
+
+def _rotation(angles: Tensor) -> Tensor:
+    """Return `(draws, 3, 3)`, for row vectors: first about x, then y, then z."""
+    sin, cos = angles.sin(), angles.cos()
+    one, zero = torch.ones_like(sin[:, 0]), torch.zeros_like(sin[:, 0])
+
+    def matrix(*entries: Tensor) -> Tensor:
+        return torch.stack(entries, dim=1).reshape(-1, 3, 3)
+
+    about_x = matrix(one, zero, zero, zero, cos[:, 0], sin[:, 0], zero, -sin[:, 0], cos[:, 0])
+    about_y = matrix(cos[:, 1], zero, -sin[:, 1], zero, one, zero, sin[:, 1], zero, cos[:, 1])
+    about_z = matrix(cos[:, 2], sin[:, 2], zero, -sin[:, 2], cos[:, 2], zero, zero, zero, one)
+    return about_x @ about_y @ about_z
