@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mgbench.skeleton import Skeleton
 
@@ -36,3 +36,32 @@ def spatial_partition(skeleton: Skeleton, *, true: bool = False) -> Tensor:
     away = (near == 1) & (from_centre[:, None] < from_centre[None, :])
     subsets = [np.where(near == 0, normal, 0), np.where((near == 1) & ~away, normal, 0), np.where(away, normal, 0)]
     return torch.from_numpy(np.stack(subsets)).float()
+
+
+class JointNorm(nn.Module):
+    """Batch norm of each joint's channels over clips and frames, the first layer of the graph networks ("data BN").
+
+    Where joints are masked clip by clip, the statistics of a joint come from the clips that keep it.
+    """
+
+    def __init__(self, joints: int, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(joints * channels)
+
+    def forward(self, x: Tensor, joints: Tensor | None) -> Tensor:
+        """Normalise `(N, V, C, T)`; `joints` are the kept ones, `(V',)` or `(N, V')`, and all are returned."""
+        if joints is None or joints.dim() == 1 or not self.training:
+            normal: Tensor = self.norm(x.flatten(1, 2))
+            return normal.view(x.shape)
+        norm, (clips, every, channels, frames) = self.norm, x.shape
+        kept = torch.zeros(clips, every, 1, 1, device=x.device, dtype=x.dtype).scatter_(1, joints[:, :, None, None], 1.0)
+        count = (kept.sum(dim=0) * frames).clamp_min(1)  # (V, 1, 1)
+        mean = (x * kept).sum(dim=(0, 3)) / count[..., 0]
+        variance = ((x - mean[..., None]).square() * kept).sum(dim=(0, 3)) / count[..., 0]
+        assert norm.running_mean is not None and norm.running_var is not None and norm.momentum is not None  # noqa: S101, PT018
+        unbiased = variance * count[..., 0] / (count[..., 0] - 1).clamp_min(1)
+        with torch.no_grad():
+            norm.running_mean.lerp_(mean.flatten().to(norm.running_mean.dtype), norm.momentum)
+            norm.running_var.lerp_(unbiased.flatten().to(norm.running_var.dtype), norm.momentum)
+        scale = norm.weight.view(every, channels) * (variance + norm.eps).rsqrt()
+        return (x - mean[..., None]) * scale[..., None] + norm.bias.view(every, channels, 1)

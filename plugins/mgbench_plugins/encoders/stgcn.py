@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mgbench import Encoder, Network, Skeleton
-from mgbench.graph import spatial_partition
+from mgbench.graph import JointNorm, spatial_partition
 
 
 @attrs.frozen
@@ -54,7 +54,7 @@ class _STGCN(Network):
         self.register_buffer("adjacency", adjacency, persistent=False)
         self.adjacency: Tensor
         joints, w = adjacency.shape[-1], spec.width
-        self.normalise = nn.BatchNorm1d(joints * channels)
+        self.normalise = JointNorm(joints, channels)
         widths = [channels, w, w, w, w, 2 * w, 2 * w, 2 * w, 4 * w, 4 * w, spec.features]
         self.blocks = nn.ModuleList(
             _Block(widths[i], widths[i + 1], 2 if i in {4, 7} else 1, joints, spec.dropout if i else 0.0, residual=i > 0)
@@ -63,11 +63,11 @@ class _STGCN(Network):
 
     def forward(self, x: Tensor, joints: Tensor | None = None) -> Tensor:
         """Return `(N, M, D, ceil(T / 4), V')`."""
-        clips, persons, channels, frames, all_joints = x.shape
-        y = x.permute(0, 1, 4, 2, 3).reshape(clips * persons, all_joints * channels, frames)
-        y = self.normalise(y).reshape(clips * persons, all_joints, channels, frames).permute(0, 3, 1, 2)
+        clips, persons = x.shape[:2]
+        if joints is not None and joints.dim() > 1:
+            joints = joints.repeat_interleave(persons, dim=0)
+        y = self.normalise(x.permute(0, 1, 4, 2, 3).flatten(0, 1), joints).permute(0, 3, 1, 2)
         if joints is not None:
-            joints = joints.repeat_interleave(persons, dim=0) if joints.dim() > 1 else joints
             y = _keep(y, joints)
         y = y.contiguous()  # (N M, T, V', C) throughout
         for block in self.blocks:
