@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import wait
@@ -33,7 +34,16 @@ def execute_job(job: Job) -> str:
     return execute(Place(job.folder, job.store, job.data_root, job.checkpoint_seconds), registry(job.plugin_files))
 
 
+def _end_with_parent() -> None:
+    """End this process as soon as the runner's has ended, however it ended: a cell must not go on unseen."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # noqa: S101 - only called in a child
+    wait([parent.sentinel])
+    os._exit(1)
+
+
 def _in_child(job: Job) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     log = os.open(job.folder.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     os.dup2(log, sys.stdout.fileno())
     os.dup2(log, sys.stderr.fileno())

@@ -14,6 +14,8 @@ from torch.nn import functional
 
 from mgbench import Encoder, Network, Skeleton
 from mgbench.graph import JointNorm, spatial_partition
+from mgbench.kernels.dropout import byte_dropout
+from mgbench.kernels.temporal_conv import temporal_conv
 
 
 @attrs.frozen
@@ -108,13 +110,14 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor, adjacency: Tensor, joints: Tensor | None) -> Tensor:
         y = self._graph(x, _between(adjacency * self.importance, joints)).permute(0, 3, 1, 2)
-        y = self.temporal(functional.relu(self.spatial_norm(y)))
-        y = functional.dropout(self.temporal_norm(y), self.dropout, self.training)
+        y = functional.relu(self.spatial_norm(y), inplace=True).permute(0, 2, 3, 1)
+        y = self.temporal_norm(temporal_conv(y, self.temporal.weight, self.temporal.bias, self.stride).permute(0, 3, 1, 2))
+        y = byte_dropout(y, self.dropout) if self.training else y
         if self.shortcut is not None:
             y = y + self.shortcut(x.permute(0, 3, 1, 2))
         elif self.residual:
             y = y + x.permute(0, 3, 1, 2)
-        return functional.relu(y).permute(0, 2, 3, 1).contiguous()
+        return functional.relu(y, inplace=True).permute(0, 2, 3, 1).contiguous()
 
     def _graph(self, x: Tensor, a: Tensor) -> Tensor:
         """Return y[n,t,w,o] = sum_k sum_v (W_k x[n,t,v] + b_k)[o] a[k,v,w] for x `(N, T, V', C)`."""
