@@ -51,13 +51,16 @@ def _settings(row: dict[str, Any]) -> str:
 
 
 def _lines(table: polars.DataFrame) -> list[Line]:
-    found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    found: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
     for row in table.iter_rows(named=True):
         name = row["evaluator"] if row["method"] is None else f"{row['method']} / {row['encoder']}"
         if row["augmentation"] != "default":
             name += f" -a {row['augmentation']}"
         found.setdefault((_role(row), name, row["evaluator"], _settings(row)), []).append(row)
-    lines = [Line(*key, polars.DataFrame(rows, infer_schema_length=None)) for key, rows in found.items()]
+    lines = [
+        Line(role, name, evaluator, settings, polars.DataFrame(rows, infer_schema_length=None))
+        for (role, name, evaluator, settings), rows in found.items()
+    ]
     return sorted(lines, key=lambda line: (-line.mean, line.name))
 
 
@@ -118,9 +121,9 @@ def _section(store: Path, key: dict[str, Any], table: polars.DataFrame) -> Itera
     clips = table["test_clips"][0]
     subjects = read_predictions(store, table["cell"][0], table["evaluator"][0])["subject"].n_unique()
     yield (
-        f"Fitted on {key['fitted_on']}, scored on {key['scored_on']}: {clips} clips of {subjects} subjects (digest `{digest}`). Top-1 is exact "
-        "per-clip accuracy at the last step, mean ± standard deviation over seeds; the interval draws whole subjects (95 %); "
-        f"the difference to the best floor is paired over the {subjects} test subjects, its p-value from flipping their signs."
+        f"Fitted on {key['fitted_on']}, scored on {key['scored_on']}: {clips} clips of {subjects} subjects (digest `{digest}`). "
+        "Top-1 is exact per-clip accuracy at the last step, mean ± standard deviation over seeds; the 95 % interval draws whole "
+        f"subjects; the difference to the best floor is paired over the {subjects} test subjects, its p-value from flipping their signs."
     )
     lines = _lines(table)
     still = [line for line in lines if line.rows["method"][0] is None]

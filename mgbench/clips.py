@@ -65,9 +65,9 @@ class Clips:
 
     def check(self, skeleton: Skeleton, classes: int, source: str) -> "Clips":
         """Return these clips, or raise `DataError` that names the first clip that breaks a rule, and the rule."""
-        _, _, joints, channels = self.x.shape
-        if (joints, channels) != (len(skeleton.joints), len(skeleton.axes)):
-            msg = f"{source} has {joints} joints x {channels} channels; {skeleton.name!r} has {len(skeleton.joints)} x {len(skeleton.axes)}."
+        got, allowed = self.x.shape[2:], (len(skeleton.joints), len(skeleton.axes))
+        if got != allowed:
+            msg = f"{source} has {got[0]} joints x {got[1]} channels; the skeleton {skeleton.name!r} has {allowed[0]} x {allowed[1]}."
             raise DataError(msg)
         empty = np.flatnonzero(self.frames < 1)
         if empty.size:
@@ -86,9 +86,7 @@ class Clips:
         return self
 
 
-def make_clips(
-    arrays: Sequence[npt.NDArray[Any]], label: npt.ArrayLike, subject: npt.ArrayLike, clip: Sequence[str]
-) -> Clips:
+def make_clips(arrays: Sequence[npt.NDArray[Any]], label: npt.ArrayLike, subject: npt.ArrayLike, clip: Sequence[str]) -> Clips:
     """Join clips `(T, M, V, C)` of one layout; raise `DataError` where there is none, or where their shapes differ."""
     if not arrays:
         msg = "No clip was found; a split needs at least one."

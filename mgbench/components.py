@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Split: TypeAlias = Literal["train", "val", "test"]
 Lift: TypeAlias = Literal["none", "moment"]
+Stream: TypeAlias = Literal["joint", "bone", "motion"]
+Precision: TypeAlias = Literal["fp32", "bf16"]
 
 #: What an encoder can give and a method can need.
 CAPABILITIES = {

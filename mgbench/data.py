@@ -12,12 +12,12 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from mgbench import spec
 from mgbench.clips import Clips, make_clips, open_clips, save_clips
-from mgbench.components import Dataset, Split
+from mgbench.components import Dataset, Split, Stream
 from mgbench.errors import DataError
+from mgbench.fingerprint import data_key
 from mgbench.paths import dataset_folder
-from mgbench.preprocess import Preprocessing, Stream, densify
+from mgbench.preprocess import Preprocessing, densify
 from mgbench.skeleton import Skeleton
 
 
@@ -49,16 +49,6 @@ class Fold:
         """A digest of the ids and labels that are scored; two cells compare only where it is equal."""
         rows = "\n".join(f"{name}\t{label}" for name, label in zip(self.test.clip, self.test.label, strict=True))
         return hashlib.blake2b(rows.encode(), digest_size=8).hexdigest()
-
-
-def data_key(dataset: Dataset, folder: Path) -> str:
-    """Return a key of a data set's spec, version, and names, sizes and times of its files."""
-    total = hashlib.blake2b(f"{dataset.name}{dataset.version}{sorted(spec.write_full(dataset).items())}".encode(), digest_size=8)
-    if dataset.folders:
-        for path in sorted(folder.rglob("*")):
-            stat = path.stat()
-            total.update(f"{path.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode() if path.is_file() else b"")
-    return total.hexdigest()
 
 
 def pack(dataset: Dataset, root: Path, cache: Path) -> Path:

@@ -1,6 +1,7 @@
 """What a result depends on besides its spec: component sources and versions, libraries, machine; and whether it went stale."""
 
 import ast
+import contextlib
 import hashlib
 import importlib.metadata
 import inspect
@@ -11,7 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mgbench import spec
+from mgbench.components import Dataset
+from mgbench.errors import MissingDataError
 from mgbench.grid import Cell
+from mgbench.paths import dataset_folder
 
 
 if TYPE_CHECKING:
@@ -41,13 +46,27 @@ def source_fingerprint(cell: Cell) -> dict[str, str]:
     return {part.name: _module_digest(inspect.getfile(type(part))) for part in parts}
 
 
+@cache
+def data_key(dataset: Dataset, folder: Path) -> str:
+    """Return a key of a data set: its spec, version and source, and the names, sizes and times of its files."""
+    words = (dataset.name, dataset.version, sorted(spec.write_full(dataset).items()), _module_digest(inspect.getfile(type(dataset))))
+    total = hashlib.blake2b(repr(words).encode(), digest_size=8)
+    for path in sorted(folder.rglob("*")) if dataset.folders else []:
+        stat = path.stat()
+        total.update(f"{path.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode() if path.is_file() else b"")
+    return total.hexdigest()
+
+
 def component_versions(cell: Cell) -> dict[str, int]:
     """Return the version of each component of the cell, by component."""
     return {part.name: part.version for part in _parts(cell)}
 
 
-def why_stale(stored: dict[str, Any], cell: Cell) -> str:
-    """Return why a finished cell's result might come out otherwise today, or an empty string."""
+def why_stale(stored: dict[str, Any], cell: Cell, root: Path) -> str:
+    """Return why a finished cell's result might come out otherwise today, or an empty string.
+
+    Data that is no longer there makes nothing stale.
+    """
     reasons = [
         f"{name} is version {version}, was {stored['components'].get(name)}"
         for name, version in component_versions(cell).items()
@@ -58,6 +77,9 @@ def why_stale(stored: dict[str, Any], cell: Cell) -> str:
     versions = stored["environment"]["versions"]
     now = library_versions()
     reasons += [f"{name} is {now[name]}, was {versions.get(name)}" for name in ("torch",) if versions.get(name) != now[name]]
+    with contextlib.suppress(MissingDataError):
+        if stored["data_key"] != data_key(cell.dataset, dataset_folder(cell.dataset, root)):
+            reasons.append(f"the files or options of {cell.dataset.name} changed")
     return "; ".join(reasons)
 
 
@@ -78,7 +100,7 @@ def _git() -> dict[str, Any]:
     here = Path(__file__).parent.parent
 
     def ask(*arguments: str) -> str:
-        done = subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
+        done = subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True, check=False)  # noqa: S607
         return done.stdout.strip() if done.returncode == 0 else ""
 
     if not (here / ".git").exists():

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from mgbench import spec
-from mgbench.components import Component, Dataset, Encoder, Evaluator, Method, SetAugmentation, ViewAugmentation
+from mgbench.components import Component, Dataset, Encoder, Evaluator, Method, Precision, SetAugmentation, Stream, ViewAugmentation
 from mgbench.errors import SpecError
 from mgbench.registry import Registry
 
@@ -26,8 +26,10 @@ class Budget:
         """Return the method with this budget; a floor, which learns nothing, keeps its own."""
         if not method.learns:
             return method
-        changes = {key: value for key, value in (("epochs", self.epochs), ("batch_size", self.batch_size)) if value is not None}
-        return attrs.evolve(method, recipe=attrs.evolve(method.recipe, **changes)) if changes else method
+        recipe = method.recipe
+        epochs = recipe.epochs if self.epochs is None else self.epochs
+        batch_size = recipe.batch_size if self.batch_size is None else self.batch_size
+        return attrs.evolve(method, recipe=attrs.evolve(recipe, epochs=epochs, batch_size=batch_size))
 
 
 @attrs.frozen
@@ -35,7 +37,7 @@ class Run:
     """What is the same for every cell of one command: the choices outside the grid."""
 
     preprocess: str = "frame50"
-    precision: str = "fp32"
+    precision: Precision = "fp32"
     threads: int = 1
     select: bool = False
     budget: Budget = Budget()
@@ -53,7 +55,7 @@ class Cell:
     method: Method | None
     evaluators: tuple[Evaluator, ...]
     augmentation: str
-    stream: str
+    stream: Stream
     seed: int
     run: Run
 
@@ -137,7 +139,7 @@ class Axes:
     methods: list[Method]
     evaluators: list[Evaluator]
     augmentations: list[str]
-    streams: list[str]
+    streams: list[Stream]
     seeds: list[int]
 
 

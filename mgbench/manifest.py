@@ -54,7 +54,8 @@ def _describe(entry: Entry) -> Line:
     hints = spec.types_of(cls)
     defaults = spec.write_full(cls())
     parameters = tuple(Parameter(name, _type_text(hints[name]), default) for name, default in defaults.items())
-    return Line(entry.kind, cls.name, entry.plugin.distribution, cls.version, cls.summary(), cls.__doc__ or "", cls.citation, parameters, facts)
+    doc, owner = cls.__doc__ or "", entry.plugin.distribution
+    return Line(entry.kind, cls.name, owner, cls.version, cls.summary(), doc, cls.citation, parameters, facts)
 
 
 def _type_text(hint: Any) -> str:  # noqa: ANN401

@@ -31,13 +31,13 @@ def macro_f1(predicted: Tensor, label: Tensor, classes: int) -> float:
 
 
 def batch_mean_accuracy(predicted: Tensor, label: Tensor, batch_size: int) -> float:
-    """Return the mean of the accuracies of consecutive batches, the habit of the papers' code: a short last batch weighs as much as a full one."""
+    """Return the mean accuracy of consecutive batches, the habit of the papers' code: a short last batch weighs as much as a full one."""
     right = (predicted == label).double()
     return float(torch.stack([batch.mean() for batch in right.split(batch_size)]).mean())
 
 
 def effective_rank(features: Tensor) -> float:
-    """Return RankMe of centred features `(N, D)`: the exponential of the entropy of their normalised singular values; 0 if they are constant.
+    """Return RankMe of centred features `(N, D)`: exp of the entropy of their normalised singular values; 0 if they are constant.
 
     Singular values below rounding error, measured against the uncentred features, count as zero, so that noise around one
     point has no rank; the features' scale does not matter.

@@ -1,7 +1,7 @@
 """What learns: views and batches, networks, backbones, objectives, and what an evaluator is handed."""
 
 import abc
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import attrs
 import torch
@@ -18,7 +18,8 @@ class View(NamedTuple):
     joints: Tensor | None = None
 
 
-class Batch(NamedTuple):
+@attrs.frozen(eq=False)
+class Batch:
     """One step's clips: its views, labels `(N,)` where the method uses them, clip numbers `(N,)`, recorded lengths `(N,)`."""
 
     views: tuple[View, ...]
@@ -86,11 +87,11 @@ class Objective(nn.Module, abc.ABC):
     def forward(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         """Return `loss`, a scalar to minimise, and any further scalars to report."""
 
-    def step(self, progress: float) -> None:  # noqa: B027 - most methods have nothing to move
+    def step(self, progress: float) -> None:
         """Move what gradients do not (momentum encoders, phases), after each optimiser step; `progress` rises from 0 to 1."""
 
     def embedder(self) -> nn.Module:
-        """Return the module `(N, M, C, T, V) -> (N, D)` that is saved, probed and exported: the backbone, unless the method says otherwise."""
+        """Return the module `(N, M, C, T, V) -> (N, D)` that is saved, probed and exported: the backbone, unless overridden."""
         return self.backbone
 
 
@@ -119,7 +120,3 @@ class Evaluation:
 
     scores: Tensor
     extra: dict[str, float] = attrs.field(factory=dict)
-
-
-Precision = Literal["fp32", "bf16"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)

@@ -3,7 +3,7 @@
 `frame50` is what AimCLR, CrosSCLR and PSTL do before training, `first_frame` what CTR-GCN and MAMP do, `raw50` only resizes.
 """
 
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, get_args
 
 import attrs
 import numpy as np
@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from mgbench.clips import Clips
+from mgbench.components import Stream
 from mgbench.errors import SpecError, nearest
 from mgbench.skeleton import Skeleton
 
 
-Stream: TypeAlias = Literal["joint", "bone", "motion"]
 STREAMS: tuple[Stream, ...] = get_args(Stream)
 
 

@@ -9,12 +9,12 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from mgbench.clips import Clips
-from mgbench.components import Encoder, Method
+from mgbench.components import Encoder, Method, Stream
 from mgbench.errors import DataError
 from mgbench.grid import from_spec
 from mgbench.model import Backbone
 from mgbench.paths import store_root
-from mgbench.preprocess import Preprocessing, Stream, densify, preprocessing
+from mgbench.preprocess import Preprocessing, densify, preprocessing
 from mgbench.registry import registry
 from mgbench.skeleton import Skeleton
 from mgbench.store import CellFolder, cell_folders, read_json, write_bytes, write_json
@@ -89,6 +89,6 @@ def _named(name: str, store: Path) -> Path:
     matches = [path for path in cells if name in path.name]
     if len(matches) != 1:
         found = f"{len(matches)} cells" if matches else "no cell"
-        msg = f"{name!r} names {found} of the {len(cells)} in {str(store)!r}; see mgbench status for their names."
+        msg = f"{name!r} names {found} of the {len(cells)} in {str(store)!r}; they are the folders below {str(store / 'cells')!r}."
         raise DataError(msg)
     return matches[0]

@@ -1,12 +1,12 @@
 """One cell from clips to rows: prepare, augment, pretrain, embed, evaluate; every end has a status."""
 
+import copy
+import io
 import os
 import platform
 import resource
-import sys
 import time
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,11 @@ from torch import Tensor
 from mgbench import metrics, stats
 from mgbench.components import Evaluator
 from mgbench.data import Dense, Fold, open_fold, pack, to_dense
-from mgbench.errors import MgbenchError, MissingDataError
-from mgbench.fingerprint import component_versions, environment, source_fingerprint
+from mgbench.errors import DataError, MgbenchError
+from mgbench.fingerprint import component_versions, data_key, environment, source_fingerprint
 from mgbench.grid import Cell, from_spec
 from mgbench.model import Backbone, Evaluation, Objective, Part, Probe
+from mgbench.paths import dataset_folder
 from mgbench.preprocess import preprocessing
 from mgbench.pretrained import Pretrained, rebuild
 from mgbench.registry import Registry
@@ -82,7 +83,7 @@ def execute(place: Place, registry: Registry) -> str:
         try:
             cell = from_spec(read_json(place.folder.spec), registry)
             write_json(place.folder.status, {**stored, "status": "running", "pid": os.getpid(), "began": began})
-            outcome = _run(cell, place, registry, stage)
+            outcome = _run(cell, place, stage)
             status, reason = "ok", ""
         except Exception as error:  # noqa: BLE001 - whatever a component raises becomes the cell's status
             status, reason = _status_of(error), f"{error}" if isinstance(error, MgbenchError) else f"{type(error).__name__}: {error}"
@@ -97,13 +98,13 @@ def execute(place: Place, registry: Registry) -> str:
 
 
 def _status_of(error: Exception) -> str:
-    known = {DivergedError: "diverged", CollapsedError: "collapsed", MissingDataError: "no-data", MemoryError: "out-of-memory"}
+    known = {DivergedError: "diverged", CollapsedError: "collapsed", DataError: "no-data", MemoryError: "out-of-memory"}
     if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
         return "out-of-memory"
     return next((status for kind, status in known.items() if isinstance(error, kind)), "failed")
 
 
-def _run(cell: Cell, place: Place, registry: Registry, stage: _Stage) -> dict[str, Any]:
+def _run(cell: Cell, place: Place, stage: _Stage) -> dict[str, Any]:
     torch.set_num_threads(cell.run.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     fold = open_fold(cell.dataset, pack(cell.dataset, place.data_root, place.store / "data"), select=cell.run.select)
@@ -129,6 +130,7 @@ def _run(cell: Cell, place: Place, registry: Registry, stage: _Stage) -> dict[st
     return {
         "stage_seconds": {name: round(value, 3) for name, value in stage.seconds.items()},
         "data": fold.digest,
+        "data_key": data_key(cell.dataset, dataset_folder(cell.dataset, place.data_root)),
         "source": source_fingerprint(cell),
         "components": component_versions(cell),
         "environment": environment(device),
@@ -161,9 +163,7 @@ def _pretrained(cell: Cell, place: Place, fold: Fold, fit: Dense, stage: _Stage)
     torch.manual_seed(derive_seed(cell.seed, "init"))
     backbone = Backbone(cell.encoder, skeleton, cell.dataset.persons)
     objective: Objective = method.build(backbone, len(cell.dataset.classes)).to(fit.x.device)
-    training = Training(
-        cell.seed, cell.run.precision, cell.steps, place.folder.checkpoint, place.checkpoint_seconds, stage.report
-    )
+    training = Training(cell.seed, cell.run.precision, cell.steps, place.folder.checkpoint, place.checkpoint_seconds, stage.report)
     losses = pretrain(objective, method, fit, skeleton, training)
     facts = _training_facts(objective, backbone, losses, method.recipe.batch_size, len(fit.x))
     pretrained = Pretrained(objective.embedder().eval(), skeleton, preprocessing(cell.run.preprocess), cell.stream)
@@ -184,9 +184,7 @@ def _training_facts(objective: Objective, backbone: Backbone, losses: Tensor, ba
     }
 
 
-def _evaluate(
-    cell: Cell, place: Place, fold: Fold, pending: list[Evaluator], sides: _Sides, stage: _Stage, facts: dict[str, Any]
-) -> None:
+def _evaluate(cell: Cell, place: Place, fold: Fold, pending: list[Evaluator], sides: _Sides, stage: _Stage, facts: dict[str, Any]) -> None:
     """Run the evaluators that have no row yet and write each one's row and predictions as soon as it is known."""
     stage.enter("evaluate")
     for evaluator in pending:
@@ -202,14 +200,8 @@ def _probe(evaluator: Evaluator, sides: _Sides, classes: int, seed: int) -> Prob
     train, test, embedder = sides.train, sides.test, None
     if evaluator.reads == "backbone":
         assert sides.pretrained is not None and sides.train_clips is not None and sides.test_clips is not None  # noqa: S101, PT018
-        train, test, embedder = sides.train_clips, sides.test_clips, _copy(sides.pretrained)
+        train, test, embedder = sides.train_clips, sides.test_clips, copy.deepcopy(sides.pretrained.embedder)
     return Probe(Part(train.x, train.label), Part(test.x, test.label), classes, derive_seed(seed, "probe"), embedder)
-
-
-def _copy(pretrained: Pretrained) -> torch.nn.Module:
-    import copy
-
-    return copy.deepcopy(pretrained.embedder)
 
 
 def _row(evaluation: Evaluation, fold: Fold, classes: int) -> dict[str, Any]:
@@ -256,8 +248,6 @@ def _predictions(evaluator: str, evaluation: Evaluation, fold: Fold) -> polars.D
 
 def _append(folder: CellFolder, evaluator: str, row: dict[str, Any], predictions: polars.DataFrame) -> None:
     """Add one evaluator's predictions, then its row: a row is never without predictions."""
-    import io
-
     if folder.predictions.is_file():
         kept = polars.read_parquet(folder.predictions).filter(polars.col("evaluator") != evaluator)
         predictions = polars.concat([kept, predictions])

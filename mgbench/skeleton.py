@@ -53,7 +53,7 @@ class Skeleton:
         self._require(listed == list(range(len(self.joints))), "must list each joint in exactly one part")
         self._require(self.axes in {("x", "y", "z"), ("x", "y", "score")}, "has axes that are neither x y z nor x y score")
 
-    def _require(self, holds: bool, fault: str) -> None:  # noqa: FBT001 - a private assertion
+    def _require(self, holds: bool, fault: str) -> None:
         if not holds:
             msg = f"Skeleton {self.name!r} {fault}."
             raise DataError(msg)

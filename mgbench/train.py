@@ -16,10 +16,10 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
-from mgbench.components import Method, Recipe
+from mgbench.components import Method, Precision, Recipe
 from mgbench.data import Dense
 from mgbench.errors import MgbenchError
-from mgbench.model import Batch, Objective, Precision, View
+from mgbench.model import Batch, Objective, View
 from mgbench.skeleton import Skeleton
 from mgbench.store import write_bytes
 

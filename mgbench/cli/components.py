@@ -40,7 +40,7 @@ def warn_of_failures(loaded: Registry) -> None:
 @click.argument("kind", required=False, shell_complete=_complete_kind)
 @json_option
 @plugin_option
-def list_command(kind: str | None, as_json: bool, plugin_files: tuple[Path, ...]) -> None:  # noqa: FBT001 - click
+def list_command(kind: str | None, as_json: bool, plugin_files: tuple[Path, ...]) -> None:
     """List the installed components, or those of one KIND (dataset, encoder, method, augmentation, evaluator)."""
     singular = (kind or "").removesuffix("s")
     if kind and singular not in KINDS:
@@ -67,7 +67,7 @@ def list_command(kind: str | None, as_json: bool, plugin_files: tuple[Path, ...]
 @click.argument("name", shell_complete=complete_name(""))
 @json_option
 @plugin_option
-def show_command(name: str, as_json: bool, plugin_files: tuple[Path, ...]) -> None:  # noqa: FBT001 - click
+def show_command(name: str, as_json: bool, plugin_files: tuple[Path, ...]) -> None:
     """Show the components called NAME."""
     loaded = registry(plugin_files)
     known = lines(loaded)

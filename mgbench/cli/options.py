@@ -12,9 +12,10 @@ _Command = Callable[..., Any]
 
 def plugin_option(command: _Command) -> _Command:
     """Add `--plugin FILE`."""
-    return click.option(
-        "--plugin", "plugin_files", multiple=True, type=click.Path(path_type=Path), metavar="FILE", help="A one-file plugin to load as well."
-    )(command)
+    path = click.Path(path_type=Path)
+    return click.option("--plugin", "plugin_files", multiple=True, type=path, metavar="FILE", help="A one-file plugin to load as well.")(
+        command
+    )
 
 
 def store_option(command: _Command) -> _Command:

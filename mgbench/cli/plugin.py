@@ -21,7 +21,7 @@ def plugin_command() -> None:
 @plugin_option
 def check_command(name: str, plugin_files: tuple[Path, ...]) -> None:
     """Run the contract's checks over the component or plugin NAME, or over everything: all."""
-    from mgbench.testing import CheckError, Unavailable, checks
+    from mgbench.testing import CheckError, UnavailableError, checks
 
     found = checks("" if name == "all" else name, registry(plugin_files))
     if not found:
@@ -32,7 +32,7 @@ def check_command(name: str, plugin_files: tuple[Path, ...]) -> None:
         try:
             check()
             verdict = "ok"
-        except Unavailable as error:
+        except UnavailableError as error:
             verdict = f"not checked: {error}"
         except CheckError as error:
             verdict = f"BROKEN: {error}"

@@ -12,7 +12,7 @@ from mgbench.registry import Registry
 from mgbench.store import CellFolder, read_json, write_json
 
 
-def prepare(cell: Cell, store: Path, registry: Registry, rerun: Collection[str]) -> tuple[CellFolder, str]:
+def prepare(cell: Cell, store: Path, root: Path, registry: Registry, rerun: Collection[str]) -> tuple[CellFolder, str]:
     """Return the cell's folder and its status where nothing is left to do; an empty status where it has to run.
 
     A finished cell that is asked for further evaluators runs only those. A stale one is kept and said to be stale, unless
@@ -25,7 +25,7 @@ def prepare(cell: Cell, store: Path, registry: Registry, rerun: Collection[str])
         before = from_spec(known, registry).evaluators
         added = tuple(evaluator for evaluator in cell.evaluators if evaluator not in before)
         cell = attrs.evolve(cell, evaluators=before + added)
-    stale = why_stale(status, cell) if status.get("status") == "ok" else ""
+    stale = why_stale(status, cell, root) if status.get("status") == "ok" else ""
     again = ("stale" in rerun and stale) or ("failed" in rerun and status.get("status") not in {None, "ok", "running"})
     if again:
         for path in (folder.pretrained, folder.metrics, folder.predictions, folder.checkpoint, folder.status):

@@ -1,6 +1,7 @@
 """`mgbench run`: from options to cells to a summary."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,41 +10,64 @@ import rich_click as click
 
 from mgbench.cli.components import complete_name, warn_of_failures
 from mgbench.cli.options import plugin_option, store_option
-from mgbench.cli.watch import Watcher
-from mgbench.errors import SpecError, nearest
 from mgbench.cli.prepare import prepare
+from mgbench.cli.watch import Watcher
+from mgbench.components import Precision
+from mgbench.errors import SpecError, nearest
 from mgbench.paths import data_root, store_root
 from mgbench.registry import Registry, registry
 from mgbench.spec import split
 
 
 if TYPE_CHECKING:
+    from mgbench.components import Stream
     from mgbench.grid import Axes, Run
 
 
 _FLOORS = ("untrained", "untrained[calibrate=true]")
 
 
+def _axis(letter: str, name: str, default: tuple[str, ...], about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make the option of one axis of the grid."""
+    return click.option(
+        f"-{letter}",
+        f"--{name}",
+        f"{name}s",
+        multiple=True,
+        default=default,
+        required=not default,
+        show_default=bool(default),
+        shell_complete=complete_name(name),
+        help=about,
+    )
+
+
+_BUDGET = "Overrides every method's recipe."
+_DATA_ROOT = "Where the data sets' folders lie.  [default: MGBENCH_DATA, then the configuration, then the platform's data folder]"
+
+
 @click.command("run")
-@click.option("-d", "--dataset", "datasets", multiple=True, default=("synthetic",), show_default=True, shell_complete=complete_name("dataset"), help="Data sets; every axis takes lists a,b and sweeps name[key=[1,2]], and may be repeated.")  # fmt: skip
-@click.option("-m", "--method", "methods", multiple=True, required=True, shell_complete=complete_name("method"), help="Methods.")
-@click.option("-e", "--encoder", "encoders", multiple=True, default=("stgcn",), show_default=True, shell_complete=complete_name("encoder"), help="Encoders.")  # fmt: skip
-@click.option("-E", "--evaluator", "evaluators", multiple=True, default=("linear", "knn", "majority", "raw"), show_default=True, shell_complete=complete_name("evaluator"), help="Evaluators.")  # fmt: skip
-@click.option("-a", "--augmentation", "augmentations", multiple=True, default=("default",), show_default=True, help="Pipeline a+b in place of the method's own; 'none' clears it.")  # fmt: skip
+@_axis("d", "dataset", ("synthetic",), "Data sets. Every axis takes lists a,b and sweeps name[key=[1,2]], and may be repeated.")
+@_axis("m", "method", (), "Methods.")
+@_axis("e", "encoder", ("stgcn",), "Encoders.")
+@_axis("E", "evaluator", ("linear", "knn", "majority", "raw"), "Evaluators.")
+@_axis("a", "augmentation", ("default",), "A pipeline a+b in place of the method's own; 'none' clears it.")
 @click.option("--stream", "streams", multiple=True, default=("joint",), show_default=True, help="joint, bone or motion.")
-@click.option("--seeds", default="1", show_default=True, help="How many (0, 1, ...), or a list such as 3,7 in brackets: [3,7].")
-@click.option("--floors/--no-floors", default=True, show_default=True, help="Also measure the untrained encoder, as initialised and calibrated.")  # fmt: skip
-@click.option("--epochs", type=click.IntRange(min=1), help="Overrides every method's recipe.")
-@click.option("--batch-size", type=click.IntRange(min=2), help="Overrides every method's recipe.")
+@click.option("--seeds", default="1", show_default=True, help="How many (0, 1, ...), or which, in brackets: [3,7].")
+@click.option("--floors/--no-floors", default=True, show_default=True, help="Also measure the untrained encoder, both ways.")
+@click.option("--epochs", type=click.IntRange(min=1), help=_BUDGET)
+@click.option("--batch-size", type=click.IntRange(min=2), help=_BUDGET)
 @click.option("--steps", type=click.IntRange(min=1), help="Optimiser steps, in place of epochs.")
 @click.option("--select", is_flag=True, help="Fit on train and score val, for choosing hyperparameters without the test split.")
 @click.option("--preprocess", default="frame50", show_default=True, help="frame50, raw50 or first_frame.")
-@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True)
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Processor threads a cell; part of its identity.")
+@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True, help="Of training.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Processor threads a cell, part of its identity.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Cells at a time.")
-@click.option("--checkpoint-seconds", type=click.FloatRange(min=0), default=60.0, show_default=True, help="At most one checkpoint in so many seconds.")  # fmt: skip
+@click.option(
+    "--checkpoint-seconds", type=click.FloatRange(min=0), default=60.0, show_default=True, help="At most one checkpoint in these."
+)
 @click.option("--rerun", type=click.Choice(["failed", "stale"]), multiple=True, help="Run these cells again from the start.")
-@click.option("--data-root", "root", type=click.Path(path_type=Path), help="Where the data sets' folders lie.  [default: MGBENCH_DATA, then the configuration, then the platform's data folder]")  # fmt: skip
+@click.option("--data-root", "root", type=click.Path(path_type=Path), help=_DATA_ROOT)
 @store_option
 @plugin_option
 def run_command(**options: Any) -> None:  # noqa: ANN401 - click passes every option by name, and Options names them again
@@ -72,7 +96,7 @@ class Options:
     steps: int | None
     select: bool
     preprocess: str
-    precision: str
+    precision: Precision
     threads: int
     workers: int
     checkpoint_seconds: float
@@ -94,7 +118,7 @@ def _run(options: Options) -> int:
     watcher = Watcher(len(cells))
     jobs, statuses = [], []
     for cell in cells:
-        folder, status = prepare(cell, store, loaded, options.rerun)
+        folder, status = prepare(cell, store, root, loaded, options.rerun)
         if status:
             statuses.append(status)
             watcher.kept(folder, status)
@@ -105,8 +129,10 @@ def _run(options: Options) -> int:
             statuses.append(status)
             watcher.ended(job.folder, status)
     click.echo(f"{watcher.summary(statuses)}; results in {store}")
-    bad = [status for status in statuses if status not in {"ok", "skipped"}]
-    return 0 if not bad else 2 if len(bad) == len(statuses) and set(bad) == {"no-data"} else 1
+    for reason in watcher.missing:
+        click.echo(f"Error: {reason}", err=True)
+    bad = set(statuses) - {"ok", "skipped"}
+    return 0 if not bad else 2 if set(statuses) <= {"no-data", "skipped"} else 1
 
 
 def _shared(options: Options) -> "Run":
@@ -120,17 +146,11 @@ def _shared(options: Options) -> "Run":
 
 def _axes(options: Options, loaded: Registry) -> "Axes":
     from mgbench.grid import Axes, parse_augmentation, parse_axis
-    from mgbench.preprocess import STREAMS
 
     methods = parse_axis(options.methods, "method", loaded)
     if options.floors:
         chosen = {str(method) for method in methods}
         methods += [floor for floor in parse_axis(_FLOORS, "method", loaded) if str(floor) not in chosen]
-    streams = [stream for text in options.streams for stream in text.split(",")]
-    for stream in streams:
-        if stream not in STREAMS:
-            msg = f"There is no stream {stream!r}; {nearest(stream, STREAMS)}"
-            raise SpecError(msg)
     for text in options.augmentations:
         parse_augmentation(text, loaded)
     return Axes(
@@ -139,9 +159,20 @@ def _axes(options: Options, loaded: Registry) -> "Axes":
         methods=methods,
         evaluators=parse_axis(options.evaluators, "evaluator", loaded),
         augmentations=list(dict.fromkeys(options.augmentations)),
-        streams=list(dict.fromkeys(streams)),
+        streams=_streams(options.streams),
         seeds=_seeds(options.seeds),
     )
+
+
+def _streams(texts: tuple[str, ...]) -> "list[Stream]":
+    from mgbench.preprocess import STREAMS
+
+    words = dict.fromkeys(word for text in texts for word in text.split(","))
+    for word in words:
+        if word not in STREAMS:
+            msg = f"There is no stream {word!r}; {nearest(word, STREAMS)}"
+            raise SpecError(msg)
+    return [stream for stream in STREAMS if stream in words]
 
 
 def _seeds(text: str) -> list[int]:

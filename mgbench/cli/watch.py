@@ -27,6 +27,7 @@ class Watcher:
     bars: dict[CellFolder, TaskID] = attrs.field(factory=dict)
     told: dict[CellFolder, float] = attrs.field(factory=dict)
     done: int = 0
+    missing: dict[str, None] = attrs.field(factory=dict)
     live: Progress | None = None
 
     def __enter__(self) -> Self:
@@ -70,8 +71,14 @@ class Watcher:
     def ended(self, folder: CellFolder, status: str) -> None:
         """Tell how a cell ended."""
         stored = read_json(folder.status)
+        if status == "no-data":
+            self.missing[stored["reason"]] = None
         rows = read_json(folder.metrics).get("rows", {}) if status == "ok" else {}
-        self._line(folder, status, "  ".join(f"{name} {100 * row['top1']:.1f}" for name, row in rows.items()) or stored.get("reason", ""))
+        self._line(
+            folder,
+            status,
+            "  ".join(f"{name} {100 * row['top1']:.1f}" for name, row in rows.items()) or stored.get("reason", "").partition("\n")[0],
+        )
 
     def _line(self, folder: CellFolder, status: str, text: str) -> None:
         self.done += 1

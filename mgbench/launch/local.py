@@ -81,6 +81,7 @@ def _status(job: Job, process: ForkServerProcess) -> str:
     stored = read_json(job.folder.status)
     if process.exitcode == 0 and stored.get("status") not in {None, "running"}:
         return str(stored["status"])
-    ending = f"signal {-process.exitcode}" if (process.exitcode or 0) < 0 else f"exit code {process.exitcode}"
+    code = process.exitcode or 0
+    ending = f"signal {-code}" if code < 0 else f"exit code {code}"
     write_json(job.folder.status, {**stored, "status": "killed", "reason": f"its process ended with {ending}", "ended": time.time()})
     return "killed"

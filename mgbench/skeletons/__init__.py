@@ -1,0 +1,1 @@
+"""Named skeletons, one TOML file each."""

@@ -59,8 +59,7 @@ class _STGCN(Network):
         self.normalise = JointNorm(joints, channels)
         widths = [channels, w, w, w, w, 2 * w, 2 * w, 2 * w, 4 * w, 4 * w, spec.features]
         self.blocks = nn.ModuleList(
-            _Block(widths[i], widths[i + 1], 2 if i in {4, 7} else 1, joints, spec.dropout if i else 0.0, residual=i > 0)
-            for i in range(10)
+            _Block(widths[i], widths[i + 1], 2 if i in {4, 7} else 1, joints, spec.dropout if i else 0.0, residual=i > 0) for i in range(10)
         )
 
     def forward(self, x: Tensor, joints: Tensor | None = None) -> Tensor:
@@ -74,7 +73,8 @@ class _STGCN(Network):
         y = y.contiguous()  # (N M, T, V', C) throughout
         for block in self.blocks:
             y = block(y, self.adjacency, joints)
-        return y.permute(0, 3, 1, 2).unflatten(0, (clips, persons))
+        features: Tensor = y.permute(0, 3, 1, 2).unflatten(0, (clips, persons))
+        return features
 
 
 def _keep(x: Tensor, joints: Tensor) -> Tensor:

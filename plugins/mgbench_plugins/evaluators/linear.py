@@ -1,7 +1,6 @@
 """Linear evaluation of frozen features: one softmax layer, by a convex solver or by the recipes of the papers."""
 
 import math
-from typing import Literal
 
 import attrs
 import torch
@@ -64,16 +63,15 @@ def logistic_regression(x: Tensor, label: Tensor, classes: int, decay: float, it
     def loss() -> Tensor:
         solver.zero_grad()
         value = functional.cross_entropy(x @ weight.T + bias, label) + decay / 2 * weight.square().sum()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value
 
-    solver.step(loss)  # type: ignore[arg-type]
+    solver.step(loss)
     return weight.detach(), bias.detach()
 
 
 def _by_epochs(linear: Linear, probe: Probe, train: Tensor, test: Tensor) -> Evaluation:
     """Train the layer by the recipe's epochs, as PSTL's and MGRL's code."""
-
     recipe, generator = linear.recipe, torch.Generator().manual_seed(probe.seed)
     weight = torch.randn(probe.classes, train.shape[1], generator=generator) * math.sqrt(2 / (probe.classes + train.shape[1]))
     layer = nn.Linear(train.shape[1], probe.classes).to(train.device)
@@ -89,7 +87,7 @@ def _by_epochs(linear: Linear, probe: Probe, train: Tensor, test: Tensor) -> Eva
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(recipe, epoch * batches + step, recipe.epochs * batches)
             optimizer.zero_grad()
-            functional.cross_entropy(layer(train[index]), probe.train.label[index]).backward()  # type: ignore[no-untyped-call]
+            functional.cross_entropy(layer(train[index]), probe.train.label[index]).backward()
             optimizer.step()
         if linear.paper_habit:
             with torch.no_grad():

@@ -51,7 +51,7 @@ class Projector(nn.Module):
 
     def __init__(self, inner: int, outer: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList([nn.Linear(inner, outer, bias=False), nn.Linear(outer, outer, bias=False), nn.Linear(outer, outer, bias=False)])
+        self.layers = nn.ModuleList([nn.Linear(size, outer, bias=False) for size in (inner, outer, outer)])
         self.norms = nn.ModuleList([nn.BatchNorm1d(outer), nn.BatchNorm1d(outer)])
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:

@@ -73,7 +73,8 @@ class _Attended(nn.Module):
         tokens = tokens.flatten(0, 1).transpose(1, 2)  # (N M, tokens, D)
         normal = self.norm(tokens)
         attended = tokens + self.attention(normal, normal, normal, need_weights=False)[0]
-        return attended.mean(dim=1).unflatten(0, (len(x), -1)).mean(dim=1)
+        pooled: Tensor = attended.mean(dim=1).unflatten(0, (len(x), -1)).mean(dim=1)
+        return pooled
 
 
 class _Objective(Objective):

@@ -1,0 +1,53 @@
+"""Rules for evaluators."""
+
+import attrs
+import torch
+
+from mgbench.components import Evaluator
+from mgbench.model import Part, Probe
+from mgbench.registry import Registry
+from mgbench.testing.kit import Rule, backbone, clips, hold, tiny
+
+
+def _probe(evaluator: Evaluator, loaded: Registry) -> Probe:
+    encoder = tiny(loaded.entries("encoder")[0], loaded)
+    embedder = backbone(encoder).eval()
+    train, test = clips(24), clips(9)
+    if evaluator.reads == "features":
+        with torch.no_grad():
+            train, test = embedder(train), embedder(test)
+    copy = embedder if evaluator.reads == "backbone" else None
+    return Probe(Part(train, torch.arange(24) % 4), Part(test, torch.arange(9) % 4), classes=4, seed=3, embedder=copy)
+
+
+def scores_every_clip(evaluator: Evaluator, loaded: Registry) -> None:
+    """Scores are finite `(N, classes)`, and metrics lie in [0, 1]."""
+    evaluation = evaluator.evaluate(_probe(evaluator, loaded))
+    hold(evaluation.scores.shape == (9, 4) and bool(evaluation.scores.isfinite().all()), f"scores {tuple(evaluation.scores.shape)}")
+    hold(all(0 <= value <= 1 for value in evaluation.extra.values()), f"a metric lies outside [0, 1]: {evaluation.extra}")
+
+
+def same_seed_same_scores(evaluator: Evaluator, loaded: Registry) -> None:
+    """Two evaluations from one seed agree to the bit, whatever torch's default generator holds."""
+    first = evaluator.evaluate(_probe(evaluator, loaded)).scores
+    torch.manual_seed(99)
+    hold(torch.equal(first, evaluator.evaluate(_probe(evaluator, loaded)).scores), "one seed gave two results")
+
+
+def leaves_its_input_alone(evaluator: Evaluator, loaded: Registry) -> None:
+    """Features, clips and labels stay as they were."""
+    probe = _probe(evaluator, loaded)
+    before = [part.clone() for side in (probe.train, probe.test) for part in (side.x, side.label)]
+    evaluator.evaluate(probe)
+    after = [part for side in (probe.train, probe.test) for part in (side.x, side.label)]
+    hold(all(torch.equal(a, b) for a, b in zip(before, after, strict=True)), "the evaluator changed what it was given")
+
+
+def fits_without_test_labels(evaluator: Evaluator, loaded: Registry) -> None:
+    """Other test labels leave the scores as they are."""
+    probe = _probe(evaluator, loaded)
+    other = attrs.evolve(_probe(evaluator, loaded), test=Part(probe.test.x, probe.test.label.flip(0)))
+    hold(torch.equal(evaluator.evaluate(probe).scores, evaluator.evaluate(other).scores), "the scores depend on the test labels")
+
+
+RULES: list[Rule] = [scores_every_clip, same_seed_same_scores, leaves_its_input_alone, fits_without_test_labels]
