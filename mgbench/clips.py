@@ -91,6 +91,10 @@ def make_clips(arrays: Sequence[npt.NDArray[Any]], label: npt.ArrayLike, subject
     if not arrays:
         msg = "No clip was found; a split needs at least one."
         raise DataError(msg)
+    counts = {"clips": len(arrays), "labels": np.size(label), "subjects": np.size(subject), "names": len(clip)}
+    if len(set(counts.values())) != 1:
+        msg = f"Each clip needs a label, a subject and a name; got {', '.join(f'{n} {word}' for word, n in counts.items())}."
+        raise DataError(msg)
     for array, name in zip(arrays, clip, strict=True):
         if array.shape[1:] != arrays[0].shape[1:]:
             msg = f"Clip {name!r} has persons, joints and channels {array.shape[1:]}; the first has {arrays[0].shape[1:]}."

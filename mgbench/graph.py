@@ -61,7 +61,12 @@ class JointNorm(nn.Module):
         assert norm.running_mean is not None and norm.running_var is not None and norm.momentum is not None  # noqa: S101, PT018
         unbiased = variance * count[..., 0] / (count[..., 0] - 1).clamp_min(1)
         with torch.no_grad():
-            norm.running_mean.lerp_(mean.flatten().to(norm.running_mean.dtype), norm.momentum)
-            norm.running_var.lerp_(unbiased.flatten().to(norm.running_var.dtype), norm.momentum)
+            seen = (kept.sum(dim=0)[..., 0] > 0).expand(every, channels).flatten()
+            moved = (
+                torch.where(seen, new.flatten().to(old.dtype), old)
+                for new, old in ((mean, norm.running_mean), (unbiased, norm.running_var))
+            )
+            for old, new in zip((norm.running_mean, norm.running_var), list(moved), strict=True):
+                old.lerp_(new, norm.momentum)
         scale = norm.weight.view(every, channels) * (variance + norm.eps).rsqrt()
         return (x - mean[..., None]) * scale[..., None] + norm.bias.view(every, channels, 1)

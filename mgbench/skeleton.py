@@ -45,6 +45,8 @@ class Skeleton:
     def __attrs_post_init__(self) -> None:
         """Refuse a layout that is no tree or whose parts and pairs do not fit its joints."""
         self._require(len(set(self.joints)) == len(self.joints), "names a joint twice")
+        used = {self.root, self.centre, self.spine, *(joint for pair in (*self.bones, *self.mirror) for joint in pair)}
+        self._require(used <= set(range(len(self.joints))), "uses the number of a joint that it does not have")
         self._require(len(self.bones) == len(self.joints) - 1, "needs exactly one bone fewer than joints")
         self._require(len(self._reached()) == len(self.joints), "has joints that no chain of bones reaches")
         paired = Counter(joint for pair in self.mirror for joint in pair)

@@ -42,10 +42,11 @@ Find = Callable[[type, str], type]
 
 def split(text: str, separator: str) -> list[str]:
     """Split at a separator that stands outside brackets and quotes; parts are stripped."""
-    parts, depth, quote, start = [], 0, "", 0
+    parts, depth, quote, start, escaped = [], 0, "", 0, False
     for i, char in enumerate(text):
         if quote:
-            quote = "" if char == quote and text[i - 1] != "\\" else quote
+            quote = "" if char == quote and not escaped else quote
+            escaped = char == "\\" and not escaped
         elif char in "'\"":
             quote = char
         elif char in _OPEN:
@@ -69,6 +70,9 @@ def read(text: str) -> Call:
     bracket, colon = text.find("["), text.find(":")
     if bracket >= 0 and (colon < 0 or bracket < colon):
         name, inner = text[:bracket].strip(), text[bracket + 1 : -1]
+        if text.count("[") > text.count("]"):
+            msg = f"The spec {text!r} has an unbalanced bracket or quote."
+            raise SpecError(msg)
         if not text.endswith("]"):
             msg = f"The spec {text!r} goes on after its closing bracket; write name[key=value, ...]."
             raise SpecError(msg)
@@ -146,11 +150,11 @@ def build(cls: type, values: dict[str, Any]) -> Any:  # noqa: ANN401 - an instan
     """Make a component from values by name, passing a recipe's keys on to the recipe."""
     own = {field.name: field for field in attrs.fields(cls)}
     direct = {key: value for key, value in values.items() if key in own}
-    for name, hint in typing.get_type_hints(cls).items():
-        inner = {key: value for key, value in values.items() if key not in own} if _is_inlined(hint) and name in own else {}
-        if inner:
-            direct[name] = attrs.evolve(own[name].default, **inner)
+    inlined = [name for name, hint in typing.get_type_hints(cls).items() if name in own and _is_inlined(hint)]
+    inner = {key: value for key, value in values.items() if key not in own}
     try:
+        for name in inlined if inner else []:
+            direct[name] = attrs.evolve(own[name].default, **inner)
         return cls(**direct)
     except (ValueError, TypeError) as error:
         msg = f"{getattr(cls, 'name', cls.__name__)}: {error}"
@@ -182,7 +186,7 @@ def _decode_tuple(text: str, inner: tuple[Any, ...], find: Find, where: str) -> 
     if repeated and _is_component(inner[0]):
         parts = [] if text == "none" else split(text, "+")
     elif repeated and typing.get_origin(inner[0]) is tuple and _is_component(typing.get_args(inner[0])[0]):
-        parts = split(text, "|")
+        parts = [] if text == "()" else split(text, "|")
     elif text.startswith("(") and text.endswith(")"):
         parts = [part for part in split(text[1:-1], ",") if part]
     else:
@@ -200,7 +204,7 @@ def _is_component(hint: object) -> bool:
 
 
 def _scalar(text: str, hint: Any, where: str) -> Any:  # noqa: ANN401
-    bare = ast.literal_eval(text) if text[:1] in {"'", '"'} else text
+    bare = _unquote(text, where) if text[:1] in {"'", '"'} else text
     if typing.get_origin(hint) is Literal:
         allowed = {str(value): value for value in typing.get_args(hint)}
         if bare in allowed:
@@ -220,6 +224,15 @@ def _scalar(text: str, hint: Any, where: str) -> Any:  # noqa: ANN401
         msg = f"{where} got {bare!r}; it takes a number."
         raise SpecError(msg)
     return value
+
+
+def _unquote(text: str, where: str) -> str:
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError) as error:
+        msg = f"{where} got {text}, which goes on behind its closing quote."
+        raise SpecError(msg) from error
+    return str(value)
 
 
 def _describe(hint: object) -> str:
@@ -268,5 +281,5 @@ def _write_tuple(value: Sequence[Any], hint: Any) -> str:  # noqa: ANN401
     if inner and _is_component(inner[0]):
         return "+".join(write(item) for item in value) or "none"
     if inner and typing.get_origin(inner[0]) is tuple and _is_component(typing.get_args(inner[0])[0]):
-        return "|".join(_write_tuple(pipeline, inner[0]) for pipeline in value)
+        return "|".join(_write_tuple(pipeline, inner[0]) for pipeline in value) or "()"
     return f"({','.join(write_value(item) for item in value)})"

@@ -38,7 +38,7 @@ def temporal_conv(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 
 def pays(x: Tensor, weight: Tensor, stride: int) -> bool:
     """Tell whether the transform is faster: on the processor, in full precision, for many channels and few frames."""
     plain = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and stride == 1
-    return plain and min(weight.shape[:2]) >= 64 and weight.shape[2] // 2 <= x.shape[1] <= 32  # noqa: PLR2004 - measured
+    return plain and min(weight.shape[:2]) >= 64 and weight.shape[2] % 2 == 1 and weight.shape[2] // 2 <= x.shape[1] <= 32  # noqa: PLR2004 - measured
 
 
 @cache

@@ -10,10 +10,10 @@ from mgbench import Augmentation, Dataset, Encoder, Evaluator, Method, hookimpl
 def mgbench_datasets() -> list[type[Dataset]]:
     """Data sets."""
     # smg
-    # synthetic
+    from mgbench_plugins.datasets.synthetic import Synthetic
     from mgbench_plugins.datasets.wmft import Wmft
 
-    return [Wmft]
+    return [Synthetic, Wmft]
 
 
 @hookimpl

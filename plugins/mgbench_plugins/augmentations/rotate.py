@@ -41,14 +41,14 @@ class Rotate(ViewAugmentation):
 
 
 def _rotation(angles: Tensor) -> Tensor:
-    """Return `(draws, 3, 3)`, for row vectors: first about x, then y, then z."""
+    """Return `(draws, 3, 3)`, for row vectors: first about x, then y, then z, in the sense of the public code."""
     sin, cos = angles.sin(), angles.cos()
     one, zero = torch.ones_like(sin[:, 0]), torch.zeros_like(sin[:, 0])
 
     def matrix(*entries: Tensor) -> Tensor:
         return torch.stack(entries, dim=1).reshape(-1, 3, 3)
 
-    about_x = matrix(one, zero, zero, zero, cos[:, 0], sin[:, 0], zero, -sin[:, 0], cos[:, 0])
-    about_y = matrix(cos[:, 1], zero, -sin[:, 1], zero, one, zero, sin[:, 1], zero, cos[:, 1])
-    about_z = matrix(cos[:, 2], sin[:, 2], zero, -sin[:, 2], cos[:, 2], zero, zero, zero, one)
+    about_x = matrix(one, zero, zero, zero, cos[:, 0], -sin[:, 0], zero, sin[:, 0], cos[:, 0])
+    about_y = matrix(cos[:, 1], zero, sin[:, 1], zero, one, zero, -sin[:, 1], zero, cos[:, 1])
+    about_z = matrix(cos[:, 2], -sin[:, 2], zero, sin[:, 2], cos[:, 2], zero, zero, zero, one)
     return about_x @ about_y @ about_z

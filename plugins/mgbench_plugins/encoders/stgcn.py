@@ -105,7 +105,9 @@ class _Block(nn.Module):
         self.temporal = nn.Conv2d(outer, outer, (9, 1), (stride, 1), (4, 0))
         self.temporal_norm = nn.BatchNorm2d(outer)
         projects = residual and (inner != outer or stride != 1)
-        self.shortcut = nn.Sequential(nn.Conv2d(inner, outer, 1, (stride, 1)), nn.BatchNorm2d(outer)) if projects else None
+        # a 1x1 convolution written as a product: oneDNN's strided one corrupts memory below 16 channels (torch 2.13)
+        self.shortcut = nn.Linear(inner, outer) if projects else None
+        self.shortcut_norm = nn.BatchNorm2d(outer) if projects else None
         self.residual = residual
 
     def forward(self, x: Tensor, adjacency: Tensor, joints: Tensor | None) -> Tensor:
@@ -113,8 +115,8 @@ class _Block(nn.Module):
         y = functional.relu(self.spatial_norm(y), inplace=True).permute(0, 2, 3, 1)
         y = self.temporal_norm(temporal_conv(y, self.temporal.weight, self.temporal.bias, self.stride).permute(0, 3, 1, 2))
         y = byte_dropout(y, self.dropout) if self.training else y
-        if self.shortcut is not None:
-            y = y + self.shortcut(x.permute(0, 3, 1, 2))
+        if self.shortcut is not None and self.shortcut_norm is not None:
+            y = y + self.shortcut_norm(self.shortcut(x[:, :: self.stride]).permute(0, 3, 1, 2))
         elif self.residual:
             y = y + x.permute(0, 3, 1, 2)
         return functional.relu(y, inplace=True).permute(0, 2, 3, 1).contiguous()

@@ -1,0 +1,353 @@
+"""`synthetic`: seventeen gestures after SMG's, made by forward kinematics on the Kinect-25 skeleton, so that everything runs without data.
+
+Names and the long tail are SMG's (Chen et al., IJCV 2023); every movement is invented, and no number of a recording is in it.
+It is shaped so that methods can be told apart: what a posture shows is mixed with what only a movement shows. Hands rest
+where other gestures hold them, legs stand as others cross them, and phase, side, onset, tempo and reach are drawn for
+each clip. So a linear model of coordinates beats random features, and a trained encoder beats both.
+"""
+
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from mgbench.clips import Clips, make_clips
+from mgbench.components import Dataset, Split
+from mgbench.skeleton import Skeleton, load_skeleton
+
+
+Array: TypeAlias = npt.NDArray[np.float64]
+Vector: TypeAlias = tuple[float, float, float]
+
+FPS: Final = 28.0
+#: Frames of a clip: log-normal like SMG's.
+MEDIAN, SPREAD, SHORTEST, LONGEST = 44.0, 0.68, 8, 150
+#: The share of clips in which legs stand crossed throughout, and how far a hand misses its place, in metres.
+CROSSED, AIM = 0.1, 0.02
+SWING = 0.15
+CLIPN, LOST, JUMP = 0.5, 0.02, 8.0
+TWIST, TILT, FOOT, SHIFT, HEAD, LEAN = 0.3, 0.12, 0.12, 0.06, 0.25, 0.07
+IDLE = [2.0, 2.5, 1.5, 0.8, 1.2]
+#: Numbers of the people in each split.
+SUBJECTS: Final[dict[Split, range]] = {"train": range(1, 31), "val": range(31, 36), "test": range(36, 51)}
+
+
+@attrs.frozen
+class _Place:
+    """Where a hand goes: metres from a joint to the person's own side, up and forward; `elbow` is where the elbow points."""
+
+    joint: str
+    offset: Vector
+    elbow: Vector = (0.5, -1.0, -0.5)
+
+
+_PLACES: Final = {
+    "sides": _Place("shoulder", (0.08, -0.56, 0.02)),
+    "hips": _Place("hip", (0.08, 0.10, 0.02), (1.0, 0.0, -0.5)),
+    "belly": _Place("spine_mid", (0.02, -0.10, 0.20), (0.7, -0.6, -0.4)),
+    "back": _Place("spine_base", (0.02, 0.08, -0.16), (0.8, 0.0, -0.8)),
+    "folded": _Place("spine_mid", (-0.14, 0.08, 0.18), (0.8, -0.6, 0.2)),
+    "eyes": _Place("head", (0.03, 0.02, 0.11)),
+    "face": _Place("head", (0.05, -0.06, 0.10)),
+    "hair": _Place("head", (0.07, 0.11, 0.0), (0.9, -0.4, 0.0)),
+    "neck": _Place("neck", (0.07, 0.02, 0.0)),
+    "notch": _Place("spine_shoulder", (0.01, -0.02, 0.09)),
+    "collar": _Place("spine_shoulder", (0.06, 0.03, 0.09)),
+    "thigh": _Place("hip", (0.05, -0.16, 0.10)),
+    "chest": _Place("spine_mid", (0.02, 0.02, 0.25), (0.7, -0.6, -0.4)),
+    "air": _Place("spine_shoulder", (0.22, -0.18, 0.28)),
+}
+#: Where hands are that take no part: often where other gestures hold them.
+_IDLE: Final = ("sides", "hips", "belly", "back", "folded")
+
+
+@attrs.frozen
+class _Gesture:
+    """One class.
+
+    Args:
+        share: SMG's clips of subjects 1 to 35.
+        hands: how many hands act.
+        place: where they go.
+        stroke: half the way that a hand rubs, in metres to the side, up and forward.
+        rate: strokes a second.
+        legs: what the legs do.
+        shrug: how far the shoulders rise, in radians.
+    """
+
+    name: str
+    share: int
+    hands: Literal[0, 1, 2] = 0
+    place: str = "sides"
+    stroke: Vector = (0.0, 0.0, 0.0)
+    rate: float = 2.0
+    legs: Literal["stand", "move", "cross"] = "stand"
+    shrug: float = 0.0
+
+
+GESTURES: Final = (
+    _Gesture("Turtling neck and shoulder", 43, shrug=0.4),
+    _Gesture("Rubbing eyes and forehead", 48, 1, "eyes", (0.04, 0.01, 0.0)),
+    _Gesture("Folding arms", 182, 2, "folded"),
+    _Gesture("Touching or covering suprasternal notch", 9, 1, "notch"),
+    _Gesture("Moving legs", 1104, legs="move", rate=1.5),
+    _Gesture("Touching or scratching neck", 23, 1, "neck", (0.0, 0.03, 0.01), 3.0),
+    _Gesture("Folding arms behind body", 123, 2, "back"),
+    _Gesture("Rubbing hands and crossing fingers", 255, 2, "belly", (0.01, 0.05, 0.03)),
+    _Gesture("Arms akimbo", 880, 2, "hips"),
+    _Gesture("Crossing legs", 16, legs="cross"),
+    _Gesture("Scratching some part of body", 16, 1, "thigh", (0.01, 0.06, 0.0), 3.0),
+    _Gesture("Scratching or touching facial parts other than eyes", 190, 1, "face", (0.01, 0.02, 0.0)),
+    _Gesture("Playing or adjusting hair", 60, 1, "hair", (0.03, 0.02, 0.04), 1.5),
+    _Gesture("Holding arms", 64, 2, "belly"),
+    _Gesture("Pulling shirt collar", 11, 1, "collar", (0.0, 0.02, 0.05), 1.0),
+    _Gesture("Playing with jewelry, manipulating other objects", 21, 2, "chest", (0.03, 0.01, 0.02), 3.0),
+    _Gesture("Illustrative hand gestures", 44, 2, "air", (0.12, 0.14, 0.10), 1.0),
+)
+
+
+@attrs.frozen(eq=False)
+class _Person:
+    """What is someone's own: lengths of bones, tempo, reach, stance, habits, and where the sensor stands."""
+
+    size: dict[str, float]
+    tempo: float
+    reach: float
+    lean: Array
+    stance: float
+    idle: Array
+    yaw: float
+    tilt: float
+    place: Array
+    noise: float
+
+
+#: Bone lengths in metres.
+_SIZE: Final = {
+    "trunk": 0.30, "chest": 0.22, "neck": 0.08, "head": 0.14, "shoulder": 0.18, "upper_arm": 0.28, "forearm": 0.25, "hand": 0.08,
+    "finger": 0.08, "hip": 0.09, "thigh": 0.40, "shank": 0.40, "foot": 0.13,
+}  # fmt: skip
+
+
+def _draw_person(rng: np.random.Generator) -> _Person:
+    tall = rng.uniform(0.86, 1.14)
+    return _Person(
+        size={bone: length * tall * rng.uniform(0.9, 1.1) for bone, length in _SIZE.items()},
+        tempo=np.exp(rng.normal(0, 0.25)),
+        reach=np.exp(rng.normal(0, 0.2)),
+        lean=rng.normal(0, LEAN, 2),
+        stance=rng.uniform(0.08, 0.2),
+        idle=rng.dirichlet(np.array(IDLE)),
+        yaw=rng.uniform(-0.7, 0.7),
+        tilt=rng.normal(0, TILT),
+        place=np.array([rng.uniform(-0.5, 0.5), rng.uniform(-0.2, 0.2), rng.uniform(2.0, 3.5)]),
+        noise=np.exp(rng.normal(0, 0.3)),
+    )
+
+
+@attrs.frozen
+class Synthetic(Dataset):
+    """Seventeen gestures like SMG's, made by forward kinematics; the default set, and the only one that needs no files.
+
+    Args:
+        clips: clips of the train split; val has a sixth and test five eighths of so many.
+        noise: standard deviation of the sensor's error in metres.
+        shuffled: labels permuted within each split, as a control that no method may pass.
+        seed: of everything that is drawn.
+    """
+
+    name = "synthetic"
+
+    clips: int = attrs.field(default=480, validator=attrs.validators.ge(34))
+    noise: float = attrs.field(default=0.01, validator=attrs.validators.ge(0))
+    shuffled: bool = False
+    seed: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """Kinect v2's 25 joints."""
+        return load_skeleton("kinect25")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """SMG's names, in its order."""
+        return tuple(gesture.name for gesture in GESTURES)
+
+    def _rng(self, *key: str | int) -> np.random.Generator:
+        """Return the generator of one purpose: equal keys, equal draws, whatever else is drawn."""
+        words = [int.from_bytes(str(part).encode(), "little") for part in key]
+        return np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, *words])))
+
+    def load(self, split: Split, folder: Path) -> Clips:
+        """Make a split; a clip depends on seed, split, class and its number in the class alone."""
+        people = {number: _draw_person(self._rng("person", number)) for number in SUBJECTS[split]}
+        made = []
+        for label, count in enumerate(class_counts(split, self.clips)):
+            for number in range(count):
+                rng = self._rng(split, label, number)
+                subject = int(rng.choice(SUBJECTS[split]))
+                joints = _perform(GESTURES[label], people[subject], rng)
+                body = np.stack([joints[joint] for joint in self.skeleton.joints], axis=1)
+                made.append((subject, label, number, _sense(body, people[subject], self.noise, rng)[:, None]))
+        made.sort(key=lambda one: one[:3])  # as recorded: person after person
+        labels = np.array([label for _, label, _, _ in made])
+        if self.shuffled:
+            labels = self._rng(split).permutation(labels)
+        names = [f"{split}-{subject:02}-{label + 1:02}-{number:04}" for subject, label, number, _ in made]
+        return make_clips([x for *_, x in made], labels, [subject for subject, *_ in made], names)
+
+
+def class_counts(split: Split, clips: int) -> list[int]:
+    """Return clips a class: SMG's shares, but at least one to three clips of each; the largest class gives what they take."""
+    total = {"train": clips, "val": max(clips // 6, len(GESTURES)), "test": max(clips * 5 // 8, len(GESTURES))}[split]
+    least = max(1, min(3, total // 34))
+    shares = np.array([gesture.share for gesture in GESTURES])
+    counts = np.maximum(np.floor(total * shares / shares.sum()).astype(int), least)
+    counts[shares.argmax()] += total - counts.sum()
+    return [int(count) for count in counts]
+
+
+@attrs.frozen(eq=False)
+class _Clock:
+    """Draws curves over the frames of one clip, `(T,)`."""
+
+    rng: np.random.Generator
+    seconds: Array
+    tempo: float
+
+    def wave(self, rate: float) -> Array:
+        """An oscillation of random phase, rate and drift, from -1 to 1."""
+        rate *= self.tempo * np.exp(self.rng.normal(0, 0.2))
+        drift = self.rng.normal(0, 0.3) * np.sin(0.7 * self.seconds + self.rng.uniform(0, 2 * np.pi))
+        return np.sin(2 * np.pi * rate * self.seconds + drift + self.rng.uniform(0, 2 * np.pi))
+
+    def hold(self) -> Array:
+        """From 0 to 1 at a random moment, sometimes before the clip, and sometimes back before its end."""
+        length = self.seconds[-1]
+        begin, end = self.rng.uniform(-0.6, 0.35) * length, self.rng.uniform(0.75, 1.5) * length
+        rise = self.rng.uniform(0.2, 0.5) / self.tempo
+        up, down = (self.seconds - begin) / rise, (end - self.seconds) / rise
+        ramp = np.clip(np.minimum(up, down), 0, 1)
+        return ramp * ramp * (3 - 2 * ramp)
+
+
+def _perform(gesture: _Gesture, person: _Person, rng: np.random.Generator) -> dict[str, Array]:
+    """Return the joints `(T, 3)` of one clip in the body's frame: right, up, forward; the pelvis near the origin."""
+    frames = int(np.clip(np.exp(rng.normal(np.log(MEDIAN), SPREAD)), SHORTEST, LONGEST))
+    clock = _Clock(rng, np.arange(frames) / FPS, person.tempo)
+    first = "right" if rng.random() < 0.6 else "left"
+    hold, wave = clock.hold(), clock.wave(gesture.rate) * person.reach
+    x = _trunk(gesture, person, clock, hold)
+    _legs(x, gesture, person, clock, (first, hold, wave))
+    idle = _PLACES[_IDLE[rng.choice(len(_IDLE), p=person.idle)]]
+    for s in _SIDES:
+        acts = gesture.hands == 2 or (gesture.hands == 1 and s == first)  # noqa: PLR2004 - both hands
+        begin = idle if gesture.hands == 0 else _PLACES["sides"]
+        path = _point(x, begin, s, rng)
+        if acts:
+            goal = _point(x, _PLACES[gesture.place], s, rng) + np.outer(wave if s == first else -wave, gesture.stroke)
+            path += hold[:, None] * (goal - path) + np.outer(hold * (1 - hold), (0.0, 0.0, 0.3))
+        elbow = np.array((_PLACES[gesture.place] if acts else begin).elbow) * (_SIDES[s], 1, 1)
+        _arm(x, s, path, elbow + rng.normal(0, 0.15, 3), person.size)
+    twist = rng.normal(0, TWIST)
+    for joint in x:
+        if joint.split("_")[0] in {"hip", "knee", "ankle", "foot"}:
+            right, up, forward = x[joint].T
+            x[joint] = np.stack([np.cos(twist) * right + np.sin(twist) * forward, up, np.cos(twist) * forward - np.sin(twist) * right], axis=1)
+    return x
+
+
+_SIDES: Final = {"left": -1.0, "right": 1.0}
+
+
+def _trunk(gesture: _Gesture, person: _Person, clock: _Clock, hold: Array) -> dict[str, Array]:
+    """Place pelvis, spine, head, shoulders and hips; the trunk sways a little."""
+    rng, size = clock.rng, person.size
+    sway = 0.03 * np.stack([clock.wave(0.25), clock.wave(0.25)], axis=1)
+    roll, pitch = (person.lean + rng.normal(0, 0.04, 2) + sway).T
+    nod = pitch + rng.normal(0.1, HEAD) + gesture.shrug * hold
+    spine = _along(np.sin(roll), np.cos(roll), np.sin(pitch))
+    shift = rng.normal(0, SHIFT, 2)
+    x = {"spine_base": _along(0.5 * sway[:, 0] + shift[0], 0.0, 0.5 * sway[:, 1] + shift[1], unit=False)}
+    x["spine_mid"] = x["spine_base"] + size["trunk"] * spine
+    x["spine_shoulder"] = x["spine_mid"] + size["chest"] * spine
+    x["neck"] = x["spine_shoulder"] + size["neck"] * _along(np.sin(roll), np.cos(nod), np.sin(nod))
+    x["head"] = x["neck"] + size["head"] * _along(np.sin(roll) + rng.normal(0, HEAD), np.cos(nod), np.sin(nod))
+    rise = rng.normal(-0.1, 0.05) + gesture.shrug * hold * person.reach
+    turn = rng.normal(0, 0.1)
+    for side, s in _SIDES.items():
+        x[f"shoulder_{side}"] = x["spine_shoulder"] + size["shoulder"] * _along(s, rise + s * roll, s * turn)
+        x[f"hip_{side}"] = x["spine_base"] + size["hip"] * _along(np.full(len(hold), s), -0.2, 0.0)
+    return x
+
+
+def _legs(x: dict[str, Array], gesture: _Gesture, person: _Person, clock: _Clock, moves: tuple[str, Array, Array]) -> None:
+    rng, size = clock.rng, person.size
+    first, hold, wave = moves
+    crossed = hold if gesture.legs == "cross" else np.full(len(hold), float(rng.random() < CROSSED))
+    lift = SWING * wave if gesture.legs == "move" else np.zeros(len(hold))
+    both = rng.random() < 0.5  # noqa: PLR2004
+    floor = -0.98 * (size["thigh"] + size["shank"])
+    stance = person.stance + rng.normal(0, 0.02)
+    for side, s in _SIDES.items():
+        active = side == first
+        sideways = s * stance * (1 - 1.6 * crossed * active)
+        swing = (lift if active else -lift) * (active or both)
+        ahead = rng.normal(0, FOOT) + 0.12 * crossed * active + swing
+        up = np.maximum(0.3 * swing, 0)
+        ankle = _along(sideways, floor + up, ahead, unit=False)
+        knee, ankle = _bend(x[f"hip_{side}"], ankle, size["thigh"], size["shank"], np.array([0.15 * s, 0.0, 1.0]))
+        x[f"knee_{side}"], x[f"ankle_{side}"] = knee, ankle
+        x[f"foot_{side}"] = ankle + size["foot"] * _along(np.full(len(hold), 0.25 * s), -0.4, 0.9)
+
+
+def _point(x: dict[str, Array], place: _Place, side: str, rng: np.random.Generator) -> Array:
+    """Return where a hand goes, `(T, 3)`, with this clip's own error."""
+    joint = f"{place.joint}_{side}" if place.joint in {"shoulder", "hip"} else place.joint
+    return x[joint] + np.array(place.offset) * (_SIDES[side], 1, 1) + rng.normal(0, AIM, 3)
+
+
+def _arm(x: dict[str, Array], side: str, target: Array, elbow: Array, size: dict[str, float]) -> None:
+    """Bend an arm so that the hand is at the target, and add hand, thumb and finger tip."""
+    shoulder = x[f"shoulder_{side}"]
+    x[f"elbow_{side}"], hand = _bend(shoulder, target, size["upper_arm"], size["forearm"] + size["hand"], elbow)
+    ahead = (hand - x[f"elbow_{side}"]) / (size["forearm"] + size["hand"])
+    across = np.cross(ahead, (0.0, 0.6, 0.8))
+    across /= np.linalg.norm(across, axis=1, keepdims=True) + 1e-6
+    x[f"wrist_{side}"], x[f"hand_{side}"] = hand - size["hand"] * ahead, hand
+    x[f"hand_tip_{side}"] = hand + size["finger"] * ahead
+    x[f"thumb_{side}"] = hand + 0.4 * size["finger"] * (ahead + across)
+
+
+def _along(right: npt.ArrayLike, up: npt.ArrayLike, forward: npt.ArrayLike, *, unit: bool = True) -> Array:
+    """Stack three curves to vectors `(T, 3)`, of length one where a direction is meant."""
+    vector = np.stack(np.broadcast_arrays(right, up, forward), axis=-1).astype(np.float64)
+    return vector / np.linalg.norm(vector, axis=-1, keepdims=True) if unit else vector
+
+
+def _bend(start: Array, target: Array, upper: float, lower: float, pole: Array) -> tuple[Array, Array]:
+    """Return the middle and the end of two bones that reach from start towards target and bend towards the pole."""
+    line = target - start
+    far = np.linalg.norm(line, axis=1, keepdims=True)
+    line = line / far
+    far = np.clip(far, abs(upper - lower) + 0.01, 0.999 * (upper + lower))
+    along = (upper**2 - lower**2 + far**2) / (2 * far)
+    out = pole - (line @ pole)[:, None] * line
+    out /= np.linalg.norm(out, axis=1, keepdims=True)
+    return start + along * line + np.sqrt(upper**2 - along**2) * out, start + far * line
+
+
+def _sense(body: Array, person: _Person, noise: float, rng: np.random.Generator) -> Array:
+    """Return joints `(T, V, 3)` as the sensor sees them: x to the right, y up, z away from it, in metres."""
+    yaw, tilt = person.yaw + rng.normal(0, 0.15), person.tilt
+    right, up, forward = np.moveaxis(body, -1, 0)
+    right, forward = np.cos(yaw) * right + np.sin(yaw) * forward, np.cos(yaw) * forward - np.sin(yaw) * right
+    up, forward = np.cos(tilt) * up + np.sin(tilt) * forward, np.cos(tilt) * forward - np.sin(tilt) * up
+    seen = np.stack([right, up, -forward], axis=-1) + person.place + rng.normal(0, 0.05, 3)
+    level = noise * person.noise * np.exp(rng.normal(0, CLIPN))
+    lost = rng.random(seen.shape[:2]) < LOST  # joints that tracking loses for a frame
+    seen += level * rng.standard_normal(seen.shape) * np.where(lost, JUMP, 1.0)[..., None]
+    # A tenth of a millimetre: below the noise, and above what the last bits of sine differ between machines.
+    return np.round(seen, 4)

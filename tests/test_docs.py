@@ -1,0 +1,182 @@
+"""The documentation does what it says: its code runs, its commands parse, its tables are those of the code, its links lead somewhere."""
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import attrs
+import click
+import pytest
+
+from mgbench.cli import main as command_line
+from mgbench.grid import parse_augmentation, parse_axis
+from mgbench.preprocess import preprocessing
+from mgbench.registry import Registry, file_plugin, installed_plugins
+
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+_FENCE = re.compile(r"(?m)^(?:<!-- (?P<mark>[^\n]*?) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL)
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+@attrs.frozen
+class Block:
+    """A fenced block of a page: what it is written in, the comment just above it, and its text."""
+
+    language: str
+    mark: str
+    text: str
+
+    @property
+    def commands(self) -> list[str]:
+        """The lines that call mgbench."""
+        shell = self.language in {"bash", "console"}
+        lines = [line.removeprefix("$ ") for line in self.text.replace("\\\n", " ").splitlines()]
+        return [line for line in lines if line.startswith("mgbench ")] if shell else []
+
+
+def blocks(page: Path) -> list[Block]:
+    """Return the fenced blocks of a page, in order."""
+    return [Block(found["language"], found["mark"] or "", found["text"]) for found in _FENCE.finditer(page.read_text())]
+
+
+def name_of(page: Path) -> str:
+    """Return a page's path as the id of a test."""
+    return str(page.relative_to(ROOT))
+
+
+def every(pages: list[Path]) -> Any:  # noqa: ANN401 - pytest's own type
+    """Parametrise a test by pages."""
+    return pytest.mark.parametrize("page", pages, ids=name_of)
+
+
+def leaf(line: str) -> dict[str, Any]:
+    """Parse a command line as the program would, without running it, and return its parameters."""
+    command: click.Command = command_line
+    context = click.Context(command_line, info_name="mgbench")
+    words = shlex.split(line, comments=True)[1:]
+    while isinstance(command, click.Group):
+        name, found, words = command.resolve_command(context, words)
+        assert found is not None
+        command, context = found, click.Context(found, parent=context, info_name=name)
+    assert not words or words[0] not in {"-h", "--help"}
+    return command.make_context(context.info_name, words, parent=context.parent).params
+
+
+def components(files: tuple[Path, ...]) -> Registry:
+    """Return the installed components and those of one-file plugins, found anew."""
+    return Registry([*installed_plugins(), *map(file_plugin, files)])
+
+
+def write_sources(page: Path, folder: Path) -> None:
+    """Write the files that a page shows to a folder, as its reader would."""
+    for block in blocks(page):
+        if block.mark.startswith("source: "):
+            (folder / Path(block.mark.removeprefix("source: ")).name).write_text(block.text)
+
+
+@cache
+def generator() -> ModuleType:
+    """Return docs/generate.py as a module."""
+    found = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def links(page: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the file and the heading that each relative link of a page leads to."""
+    prose = _FENCE.sub("", page.read_text())
+    for target in _LINK.findall(prose):
+        if not re.match(r"[a-z]+:", target):
+            path, _, anchor = target.partition("#")
+            yield (page.parent / path).resolve() if path else page, anchor
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as Markdown viewers make them."""
+    headings = re.findall(r"(?m)^#+ (.+)$", _FENCE.sub("", page.read_text()))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@every([page for page in PAGES if any(block.commands for block in blocks(page))])
+def test_commands_parse(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command has only options that exist, and names only components, parameters and values that exist."""
+    write_sources(page, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for line in [line for block in blocks(page) for line in block.commands]:
+        parameters = leaf(line)
+        loaded = components(parameters.get("plugin_files", ()))
+        for kind in ("dataset", "encoder", "method", "evaluator"):
+            parse_axis(parameters.get(f"{kind}s", ()), kind, loaded)
+        for text in parameters.get("augmentations", ()):
+            parse_augmentation(text, loaded)
+        preprocessing(parameters.get("preprocess", "frame50"))
+        assert set(",".join(parameters.get("streams", ("joint",))).split(",")) <= {"joint", "bone", "motion"}
+
+
+@pytest.mark.parametrize("line", ["mgbench run -m mgrl --no-such", "mgbench run", "mgbench rum -m mgrl", "mgbench run -m mgrl --steps few"])
+def test_wrong_commands_do_not_parse(line: str) -> None:
+    """A wrong option, command or value, or a missing one, is no command that documentation may show."""
+    with pytest.raises(click.UsageError):
+        leaf(line)
+
+
+@every([page for page in PAGES if any(block.language == "python" or block.mark == "run" for block in blocks(page))])
+def test_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python blocks run in order in one namespace, and commands marked with a comment `run` run between them, in one folder."""
+    write_sources(page, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MGBENCH_STORE", raising=False)
+    names: dict[str, Any] = {"__name__": "__docs__"}
+    for block in blocks(page):
+        if block.mark == "run":
+            for line in block.commands:
+                words = [sys.executable, "-m", "mgbench", *shlex.split(line, comments=True)[1:]]
+                done = subprocess.run(words, capture_output=True, text=True, check=False)
+                assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        elif block.language == "python" and not block.mark.startswith("source: "):
+            exec(compile(block.text, name_of(page), "exec"), names)  # noqa: S102 - our own documentation
+
+
+@every(sorted((ROOT / "docs").rglob("*.md")))
+def test_generated_regions_are_up_to_date(page: Path) -> None:
+    """`python docs/generate.py` would change nothing."""
+    text = page.read_text()
+    assert generator().fill(text) == text
+
+
+def test_every_component_has_a_page() -> None:
+    """Each component that comes with mgbench has a page, or a section of its kind's page, with its name as heading and its parameters."""
+    for line in generator().first_party():
+        path, _, anchor = generator().page_of(line).partition("#")
+        page = ROOT / "docs" / path
+        assert page.is_file(), f"{line.kind} {line.name} has no page {path}"
+        assert (anchor or line.name) in anchors(page), f"{path} has no heading {line.name}"
+        assert f"<!-- parameters: {line.name} -->" in page.read_text(), f"{path} shows no parameters of {line.name}"
+
+
+@every(PAGES)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Relative links name files, and headings, that exist."""
+    for path, anchor in links(page):
+        assert path.exists(), f"{name_of(page)} links to {path}"
+        assert not anchor or anchor in anchors(path), f"{name_of(page)} links to #{anchor} of {name_of(path)}"
+
+
+@every(PAGES)
+def test_fences_are_whole(page: Path) -> None:
+    """Every fence is closed and names its language, so that no block escapes these tests."""
+    marks = [line for line in page.read_text().splitlines() if line.startswith("```")]
+    assert len(marks) == 2 * len(blocks(page))
+    assert all(block.language in {"python", "bash", "console", "toml", "text"} for block in blocks(page))
