@@ -114,6 +114,14 @@ class Probe:
     embedder: nn.Module | None = None
 
 
+def standardise(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both `(N, D)` in float64 with the mean and variance of the training side removed; features constant there become zero."""
+    train, test = train.double(), test.double()
+    mean, scale = train.mean(dim=0), train.std(dim=0)
+    varies = scale > 1e-6 * mean.abs() + 1e-12  # below this it is rounding
+    return tuple(torch.where(varies, (x - mean) / torch.where(varies, scale, 1.0), 0.0) for x in (train, test))  # type: ignore[return-value]
+
+
 @attrs.frozen(eq=False)
 class Evaluation:
     """Scores of the test part `(N, classes)`, the highest for the predicted class, and further metrics in [0, 1]."""

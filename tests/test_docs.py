@@ -1,10 +1,9 @@
 """The documentation does what it says: its code runs, its commands parse, its tables are those of the code, its links lead somewhere."""
 
 import importlib.util
+import multiprocessing.process
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import attrs
 import click
 import pytest
+from click.testing import CliRunner
 
 from mgbench.cli import main as command_line
 from mgbench.grid import parse_augmentation, parse_axis
@@ -61,14 +61,14 @@ def every(pages: list[Path]) -> Any:  # noqa: ANN401 - pytest's own type
 def leaf(line: str) -> dict[str, Any]:
     """Parse a command line as the program would, without running it, and return its parameters."""
     command: click.Command = command_line
-    context = click.Context(command_line, info_name="mgbench")
-    words = shlex.split(line, comments=True)[1:]
-    while isinstance(command, click.Group):
-        name, found, words = command.resolve_command(context, words)
-        assert found is not None
-        command, context = found, click.Context(found, parent=context, info_name=name)
-    assert not words or words[0] not in {"-h", "--help"}
-    return command.make_context(context.info_name, words, parent=context.parent).params
+    context: click.Context | None = None
+    name, words = "mgbench", shlex.split(line, comments=True)[1:]
+    while isinstance(command, click.Group) and words != ["--help"]:
+        context = click.Context(command, parent=context, info_name=name)
+        found, member, words = command.resolve_command(context, words)
+        assert member is not None
+        name, command = found or name, member
+    return {} if words == ["--help"] else command.make_context(name, words, parent=context).params
 
 
 def components(files: tuple[Path, ...]) -> Registry:
@@ -116,7 +116,7 @@ def test_commands_parse(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     for line in [line for block in blocks(page) for line in block.commands]:
         parameters = leaf(line)
-        loaded = components(parameters.get("plugin_files", ()))
+        loaded = components((*parameters.get("plugin_files", ()), *page.parent.glob("mgbench_*.py")))  # an example's own
         for kind in ("dataset", "encoder", "method", "evaluator"):
             parse_axis(parameters.get(f"{kind}s", ()), kind, loaded)
         for text in parameters.get("augmentations", ()):
@@ -137,14 +137,14 @@ def test_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """Python blocks run in order in one namespace, and commands marked with a comment `run` run between them, in one folder."""
     write_sources(page, tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(multiprocessing.process, "ORIGINAL_DIR", str(tmp_path))  # where processes of cells start
     monkeypatch.delenv("MGBENCH_STORE", raising=False)
     names: dict[str, Any] = {"__name__": "__docs__"}
     for block in blocks(page):
         if block.mark == "run":
             for line in block.commands:
-                words = [sys.executable, "-m", "mgbench", *shlex.split(line, comments=True)[1:]]
-                done = subprocess.run(words, capture_output=True, text=True, check=False)
-                assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+                done = CliRunner().invoke(command_line, shlex.split(line, comments=True)[1:], catch_exceptions=False)
+                assert done.exit_code == 0, f"{line}\n{done.output}"
         elif block.language == "python" and not block.mark.startswith("source: "):
             exec(compile(block.text, name_of(page), "exec"), names)  # noqa: S102 - our own documentation
 

@@ -74,7 +74,7 @@ def test_subsets_sum_to_the_normalised_adjacency(name: str, true: bool) -> None:
 
 @pytest.mark.parametrize("name", skeleton_names())
 def test_true_partition_follows_the_distance_to_the_centre(name: str) -> None:
-    """With full distances a bone's entry from its farther joint lies in the second subset, from its nearer in the third."""
+    """A bone's entry from its farther joint is in the second subset, from its nearer in the third."""
     skeleton = load_skeleton(name)
     subsets, distance = spatial_partition(skeleton, true=True), breadth_first(skeleton, skeleton.centre)
 
@@ -85,7 +85,7 @@ def test_true_partition_follows_the_distance_to_the_centre(name: str) -> None:
 
 
 def test_public_partition_counts_all_but_the_neighbours_of_the_centre_as_level() -> None:
-    """In the public code's partition the third subset holds the entries from the centre, and from its neighbours outwards."""
+    """The public code's third subset holds the entries from the centre, and from its neighbours outwards."""
     skeleton = load_skeleton("kinect25")
     distance = breadth_first(skeleton, skeleton.centre)
     entries = {(int(j), int(i)) for j, i in spatial_partition(skeleton)[2].nonzero()}

@@ -138,7 +138,7 @@ def test_upright_turns_each_person_by_its_own_shoulders() -> None:
 
 
 def test_valid_length_counts_the_frames_that_show_joint_0() -> None:
-    """L counts the frames in which joint 0 of person 0 is not zero, wherever they are; all frames where it never shows."""
+    """L counts the frames in which joint 0 of person 0 is not zero, wherever they are; all if it never shows."""
     clip = np.ones((9, 2, 25, 3), dtype=np.float32)
     clip[[2, 7, 8], 0, 0] = 0
     hidden = clip.copy()

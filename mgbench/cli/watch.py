@@ -71,8 +71,9 @@ class Watcher:
     def ended(self, folder: CellFolder, status: str) -> None:
         """Tell how a cell ended."""
         stored = read_json(folder.status)
-        if status == "no-data":
+        if status == "no-data":  # told once for all cells, when they have run
             self.missing[stored["reason"]] = None
+            stored = {}
         rows = read_json(folder.metrics).get("rows", {}) if status == "ok" else {}
         self._line(
             folder,

@@ -26,6 +26,8 @@ def is_pure(augmentation: ViewAugmentation, _loaded: Registry) -> None:
     torch.manual_seed(77)
     second = _apply(augmentation, x)
     hold(torch.equal(first.x, second.x), "the same generator gave another result")
+    masks = [torch.empty(0) if view.joints is None else view.joints for view in (first, second)]
+    hold(torch.equal(*masks), "the same generator gave other joints")
 
 
 def keeps_the_layout(augmentation: ViewAugmentation, _loaded: Registry) -> None:

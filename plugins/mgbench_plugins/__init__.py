@@ -9,11 +9,11 @@ from mgbench import Augmentation, Dataset, Encoder, Evaluator, Method, hookimpl
 @hookimpl
 def mgbench_datasets() -> list[type[Dataset]]:
     """Data sets."""
-    # smg
+    from mgbench_plugins.datasets.smg import Smg
     from mgbench_plugins.datasets.synthetic import Synthetic
     from mgbench_plugins.datasets.wmft import Wmft
 
-    return [Synthetic, Wmft]
+    return [Smg, Synthetic, Wmft]
 
 
 @hookimpl

@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional
 
 from mgbench import Evaluation, Evaluator, Probe
+from mgbench.model import standardise
 
 
 @attrs.frozen
@@ -25,11 +26,10 @@ class KNN(Evaluator):
         """Score classes by votes, ties by the nearest neighbour of each class."""
         train, test = probe.train.x, probe.test.x
         if self.standardise:
-            mean, scale = train.mean(dim=0), train.std(dim=0).clamp_min(1e-12)
-            train, test = (train - mean) / scale, (test - mean) / scale
+            train, test = standardise(train, test)
         similarity = functional.normalize(test, dim=1) @ functional.normalize(train, dim=1).T
         nearest = similarity.topk(min(self.k, len(train)), dim=1)
-        votes = torch.zeros(len(test), probe.classes, device=test.device)
+        votes = torch.zeros(len(test), probe.classes, device=test.device, dtype=test.dtype)
         labels = probe.train.label[nearest.indices]
         votes.scatter_add_(1, labels, torch.ones_like(nearest.values))
         best = torch.full_like(votes, -1.0).scatter_reduce_(1, labels, nearest.values, "amax")

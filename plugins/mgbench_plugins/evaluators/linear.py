@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from mgbench import Evaluation, Evaluator, Probe, Recipe
 from mgbench.metrics import batch_mean_accuracy
+from mgbench.model import standardise
 from mgbench.train import learning_rate, make_optimizer
 
 
@@ -43,8 +44,7 @@ class Linear(Evaluator):
         """Score the test features by the layer's logits."""
         train, test = probe.train.x, probe.test.x
         if self.standardise:
-            mean, scale = train.mean(dim=0), train.std(dim=0).clamp_min(1e-12)
-            train, test = (train - mean) / scale, (test - mean) / scale
+            train, test = (x.float() for x in standardise(train, test))
         if self.recipe.optimizer == "lbfgs":
             weight, bias = logistic_regression(train, probe.train.label, probe.classes, self.recipe.weight_decay, self.recipe.epochs)
             return Evaluation(test @ weight.T.to(test) + bias.to(test))

@@ -6,6 +6,7 @@ import attrs
 import torch
 
 from mgbench import Evaluation, Evaluator, Probe
+from mgbench.model import standardise
 from mgbench_plugins.evaluators.linear import logistic_regression
 
 
@@ -26,10 +27,7 @@ class Raw(Evaluator):
 
     def evaluate(self, probe: Probe) -> Evaluation:
         """Score the test clips by the layer's logits."""
-        train, test = probe.train.x.flatten(1).double(), probe.test.x.flatten(1).double()
-        mean, scale = train.mean(dim=0), train.std(dim=0)
-        moving = scale > 1e-9  # noqa: PLR2004 - preprocessing makes some coordinates constant
-        train, test = ((x - mean)[:, moving] / scale[moving] for x in (train, test))
+        train, test = standardise(probe.train.x.flatten(1), probe.test.x.flatten(1))
         _, _, axes = torch.linalg.svd(train, full_matrices=False)
         axes = axes[: self.components].T
         weight, bias = logistic_regression(train @ axes, probe.train.label, probe.classes, self.weight_decay, iterations=500)

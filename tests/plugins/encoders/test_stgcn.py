@@ -18,7 +18,7 @@ TINY = STGCN(width=4, features=16, dropout=0.0)
 
 
 def built(encoder: STGCN = TINY, skeleton: str = "kinect25") -> Any:
-    """Return a network in float64 whose every weight and statistic is drawn, so that none is one or zero by accident."""
+    """Return a network in float64 whose weights and statistics are all drawn, none one or zero by accident."""
     layout, generator = load_skeleton(skeleton), torch.Generator().manual_seed(0)
     network = encoder.build(layout, len(layout.axes), 1).double()
     with torch.no_grad():
@@ -236,7 +236,7 @@ def test_pstls_encoder_has_821380_parameters() -> None:
 
 
 def test_the_original_has_as_many_parameters_as_published() -> None:
-    """At width 64 it is ST-GCN of 17 classes, 3,087,781 parameters, less its classifier, a 1x1 convolution of 256 to 17."""
+    """At width 64 it is ST-GCN of 17 classes, 3,087,781 parameters, less its classifier, 256 to 17."""
     assert parameters(STGCN(width=64), "kinect25") == 3_087_781 - (256 * 17 + 17)
 
 

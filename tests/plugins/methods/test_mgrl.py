@@ -81,7 +81,7 @@ def attended(tokens: Tensor, norm: nn.LayerNorm, attention: nn.MultiheadAttentio
 @pytest.mark.parametrize("persons", [1, 2])
 @pytest.mark.parametrize("tokens", ["time", "cells"])
 def test_the_probed_feature_is_the_attentions_output(tokens: str, persons: int) -> None:
-    """After the attention, a clip is the mean of its tokens and what they gather: pre-norm and residual, then persons."""
+    """Attended, a clip is the mean of its tokens and of what they gather: pre-norm, residual, then over persons."""
     module, backbone = embedder(MGRL(projector=32, attention=tokens), persons=persons)  # type: ignore[arg-type]
     x = clips(persons)
     maps = backbone.map(x)  # (N, M, D, T', V')
@@ -162,7 +162,7 @@ def test_the_loss_is_computed_on_attended_features() -> None:
 
 
 def test_attention_adds_as_many_parameters_as_its_layers_have() -> None:
-    """At 256 features layer norm and the four projections of the attention have 263,680 parameters, however many heads."""
+    """At 256 features layer norm and the attention's four projections have 263,680 parameters, however many heads."""
     with torch.device("meta"):
         counts = [
             sum(parameter.numel() for parameter in method.build(Backbone(STGCN(), SKELETON, 1), 3).parameters())

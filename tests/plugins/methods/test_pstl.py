@@ -48,7 +48,7 @@ def test_an_anchor_is_compared_with_a_spatial_and_a_temporal_view() -> None:
 
 
 def test_the_loss_is_the_sum_of_two() -> None:
-    """It is the anchor's loss against the spatial view plus that against the temporal one, each view normalised alone."""
+    """It is the anchor's loss against the spatial view plus that against the temporal one, each normalised alone."""
     torch.manual_seed(0)
     backbone = Backbone(STGCN(width=4, features=16, dropout=0.0), SKELETON, 1)
     method = PSTL(projector=32)

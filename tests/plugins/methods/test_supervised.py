@@ -29,7 +29,7 @@ def batch(views: int = 1) -> Batch:
 
 
 def cross_entropy(logits: Tensor, label: Tensor, smoothing: float) -> Tensor:
-    """Return the mean of -sum_c q_c log p_c, where q gives the label 1 - smoothing and each class smoothing / classes."""
+    """Return the mean of -sum_c q_c log p_c; q gives the label 1 - smoothing and each class smoothing / classes."""
     share = logits.exp() / logits.exp().sum(dim=1, keepdim=True)
     wanted = torch.full_like(logits, smoothing / logits.shape[1])
     wanted[torch.arange(len(label)), label] += 1 - smoothing

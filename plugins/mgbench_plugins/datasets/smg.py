@@ -1,0 +1,243 @@
+"""SMG: spontaneous micro-gestures, forty people standing before a Kinect v2 [Chen et al., IJCV 2023]."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import polars
+
+from mgbench import Clips, DataError, Dataset, Skeleton, load_skeleton, make_clips
+from mgbench.components import Split
+from mgbench.safe_pickle import load_pickle
+
+
+_CLASSES: Final = (
+    "Turtling neck and shoulder", "Rubbing eyes and forehead", "Folding arms", "Touching or covering suprasternal notch",
+    "Moving legs", "Touching or scratching neck", "Folding arms behind body", "Rubbing hands and crossing fingers",
+    "Arms akimbo", "Crossing legs", "Scratching some part of body", "Scratching or touching facial parts other than eyes",
+    "Playing or adjusting hair", "Holding arms", "Pulling shirt collar", "Playing with jewelry, manipulating other objects",
+    "Illustrative hand gestures",
+)  # fmt: skip
+_SUBJECTS: Final[dict[Split, range]] = {"train": range(1, 31), "val": range(31, 36), "test": range(36, 41)}
+#: A joint's columns: x, y, z in metres, orientation (4), position in two images (2 + 2); only the first three are read.
+_JOINTS, _PER_JOINT = 25, 11
+_COLUMNS: Final = _JOINTS * _PER_JOINT
+_READ: Final = [_PER_JOINT * joint + axis for joint in range(_JOINTS) for axis in range(3)]
+
+_GREATEST: Final = float(np.finfo(np.float32).max)
+
+Array: TypeAlias = npt.NDArray[np.float32]
+
+
+@attrs.frozen
+class Smg(Dataset):
+    """SMG: 16 micro-gestures and one other class by 40 people, Kinect-25, long-tailed.
+
+    Subjects 1-30 train, 31-35 validate, 36-40 test, as the owners have it. Classes 15 and 16 never occur in the test split.
+
+    Args:
+        layout: `csv` for the recordings, `packed` for the owners' tensors, whose clips end after 60 or 90 frames.
+    """
+
+    name = "smg"
+    citation = """@article{chen2023smg,
+  title={SMG: A Micro-gesture Dataset Towards Spontaneous Body Gestures for Emotional Stress State Analysis},
+  author={Chen, Haoyu and Shi, Henglin and Liu, Xin and Li, Xiaobai and Zhao, Guoying},
+  journal={International Journal of Computer Vision},
+  volume={131},
+  year={2023}
+}"""
+    folders = ("smg", "SMG")
+    how = """SMG is granted by the University of Oulu to researchers who ask for it (github.com/mikecheninoulu/SMG), and must
+not be passed on. Expected:
+  smg/Sample0001/Sample0001_skeleton.csv      a frame a line, 25 joints x 11 columns, no header
+  smg/Sample0001/Sample0001_finelabels.csv    a clip a line: label 1-17, first frame, frame after the last
+  smg/Sample0001/Sample0001_data.csv          one line: frames, frames a second, greatest depth
+  ... smg/Sample0040
+or, for smg[layout=packed], smg/train_data.npy, train_label.pkl, test_data.npy, test_label.pkl"""
+
+    layout: Literal["csv", "packed"] = "csv"
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """Kinect-25."""
+        return load_skeleton("kinect25")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The 17 classes; the last is none of the micro-gestures."""
+        return _CLASSES
+
+    def load(self, split: Split, folder: Path) -> Clips:
+        """Read the split's subjects, as many as there are."""
+        clips = list(_packed(split, folder) if self.layout == "packed" else _recorded(split, folder))
+        if not clips:
+            subjects = _SUBJECTS[split]
+            other = "; it holds packed tensors, which smg[layout=packed] reads" if (folder / "test_data.npy").is_file() else ""
+            msg = f"{str(folder)!r} has no clip of the {split} split, Sample{subjects[0]:04} to Sample{subjects[-1]:04}{other}."
+            raise DataError(msg)
+        return make_clips(*map(list, zip(*clips, strict=True)))
+
+
+#: Coordinates `(T, 1, 25, 3)`, class, subject, name.
+_Clip: TypeAlias = tuple[Array, int, int, str]
+
+
+def _recorded(split: Split, folder: Path) -> Iterator[_Clip]:
+    for subject in _SUBJECTS[split]:
+        sample = f"Sample{subject:04}"
+        if not (folder / sample).is_dir():
+            continue
+        x = read_skeleton_csv(folder / sample / f"{sample}_skeleton.csv")
+        _check_frames(folder / sample / f"{sample}_data.csv", len(x))
+        for line, (label, start, end) in _read_labels(folder / sample / f"{sample}_finelabels.csv", len(x)):
+            yield x[start:end, None], label - 1, subject, f"{sample}-{line:04}"
+
+
+def read_skeleton_csv(path: Path) -> Array:
+    """Read a recording `(T, 25, 3)`, or raise `DataError` with the first line that breaks a rule."""
+    schema = {f"column_{number}": polars.Float64 if number in _READ else polars.String for number in range(_COLUMNS)}
+    try:
+        table = polars.read_csv(path, has_header=False, schema=schema, quote_char=None)
+    except (OSError, polars.exceptions.PolarsError):
+        return _read_by_line(path)
+    x = _to_float32(table.select(list(schema)[column] for column in _READ).to_numpy())
+    # A short line reads as one whose last cells are empty.
+    whole = len(x) > 0 and not table[:, -1].has_nulls() and bool(np.isfinite(x).all())
+    return x.reshape(-1, _JOINTS, 3) if whole else _read_by_line(path)
+
+
+def _read_by_line(path: Path) -> Array:
+    """Read a recording as the fast reader should: it is asked where that one stumbles, and finds the line that is wrong."""
+    rows = []
+    for number, cells in _lines(path):
+        if len(cells) != _COLUMNS:
+            msg = (
+                f"{str(path)!r}, line {number} has {len(cells)} columns; each has 25 joints x 11 = {_COLUMNS}: "
+                "copy the file again if it is cut off."
+            )
+            raise DataError(msg)
+        for column in _READ:
+            if not _is_finite(cells[column]):
+                msg = f"{str(path)!r}, line {number}, column {column + 1} holds {cells[column]!r}; a coordinate is a finite number."
+                raise DataError(msg)
+        rows.append([float(cells[column]) for column in _READ])
+    return _to_float32(np.array(rows)).reshape(-1, _JOINTS, 3)
+
+
+def _is_finite(cell: str) -> bool:
+    try:
+        return abs(float(cell)) <= _GREATEST
+    except ValueError:
+        return False
+
+
+def _to_float32(x: npt.NDArray[np.float64]) -> Array:
+    with np.errstate(over="ignore"):  # too large becomes infinite, which is refused
+        return x.astype(np.float32)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield line numbers from 1 and cells; raise `DataError` where the file is missing or empty."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    except FileNotFoundError as error:
+        msg = f"The file {str(path)!r} is missing; a subject has _skeleton.csv, _finelabels.csv and _data.csv."
+        raise DataError(msg) from error
+    if not lines:
+        msg = f"{str(path)!r} is empty; it needs at least one line."
+        raise DataError(msg)
+    for number, line in enumerate(lines, start=1):
+        yield number, line.split(",")
+
+
+def _integers(path: Path, meaning: str) -> Iterator[tuple[int, list[int]]]:
+    """Yield line numbers and the three whole numbers of each line."""
+    for number, cells in _lines(path):
+        if len(cells) != 3 or not all(re.fullmatch(r"\s*-?\d{1,9}\s*", cell, re.ASCII) for cell in cells):  # noqa: PLR2004 - as the message says
+            msg = f"{str(path)!r}, line {number} is {','.join(cells)!r}; it must be three whole numbers: {meaning}."
+            raise DataError(msg)
+        yield number, [int(cell) for cell in cells]
+
+
+def _check_frames(path: Path, frames: int) -> None:
+    """Hold the number of frames that the recording states against the lines that were found."""
+    for number, (stated, *_) in _integers(path, "frames, frames a second, greatest depth"):
+        if stated != frames or number > 1:
+            rule = "the file has one line" if number > 1 else f"the recording beside it has {frames}, so one of them is cut off or changed"
+            msg = f"{str(path)!r}, line {number} states {stated} frames; {rule}."
+            raise DataError(msg)
+
+
+def _read_labels(path: Path, frames: int) -> Iterator[tuple[int, list[int]]]:
+    """Yield line numbers with class 1-17, first frame and the frame after the last, both counted from 0.
+
+    The owners' converter takes rows this way; their accessor counts from 1 and includes the end, one frame later.
+    """
+    for number, (label, start, end) in _integers(path, "class, first frame, frame after the last"):
+        where = f"{str(path)!r}, line {number}"
+        if not 1 <= label <= len(_CLASSES):
+            msg = f"{where} has class {label}; allowed are 1 to {len(_CLASSES)}."
+        elif start >= end:
+            msg = f"{where} is an empty clip: it starts at frame {start} and ends before {end}; the start must be smaller."
+        elif start < 0 or end > frames:
+            msg = f"{where} takes frames {start} to {end - 1}; the recording has 0 to {frames - 1}."
+        else:
+            yield number, [label, start, end]
+            continue
+        raise DataError(msg)
+
+
+def _packed(split: Split, folder: Path) -> Iterator[_Clip]:
+    """Yield the clips of the owners' tensors; their train file holds the validation subjects too."""
+    stem = "test" if split == "test" else "train"
+    path = folder / f"{stem}_data.npy"
+    names, labels = _packed_labels(folder / f"{stem}_label.pkl")
+    try:
+        x = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        msg = f"{str(path)!r} cannot be read: {error}; it must be a whole .npy file of float32 (N, 3, T, 25, 1)."
+        raise DataError(msg) from error
+    if x.ndim != 5 or (*x.shape[:2], *x.shape[3:]) != (len(names), 3, _JOINTS, 1) or x.dtype != np.float32:  # noqa: PLR2004
+        msg = f"{str(path)!r} is {x.dtype} {x.shape}; it must be float32 ({len(names)}, 3, T, 25, 1), a clip for each name in its labels."
+        raise DataError(msg)
+    for index, (name, label) in enumerate(zip(names, labels, strict=True)):
+        subject = _subject(path, name, stem)
+        if subject not in _SUBJECTS[split]:
+            continue
+        clip = np.moveaxis(x[index], (0, 1, 2, 3), (3, 0, 2, 1))
+        if not np.isfinite(clip).all():
+            msg = f"{str(path)!r}, clip {name!r} has a coordinate that is not finite."
+            raise DataError(msg)
+        seen = np.flatnonzero(clip.any(axis=(1, 2, 3)))
+        if not seen.size:
+            msg = f"{str(path)!r}, clip {name!r} is empty: all its frames are zero, which stands for padding."
+            raise DataError(msg)
+        yield np.array(clip[: seen[-1] + 1]), label, subject, name
+
+
+def _packed_labels(path: Path) -> tuple[list[str], list[int]]:
+    held = load_pickle(path)
+    paired = isinstance(held, tuple | list) and len(held) == 2 and all(isinstance(part, tuple | list | np.ndarray) for part in held)  # noqa: PLR2004
+    if not paired or len(held[0]) != len(held[1]):
+        msg = f"{str(path)!r} must hold two lists of one length, names and class numbers."
+        raise DataError(msg)
+    for index, (name, label) in enumerate(zip(*held, strict=True)):
+        if not isinstance(name, str) or not isinstance(label, int | np.integer) or not 0 <= label < len(_CLASSES):
+            msg = f"{str(path)!r}, entry {index} is ({name!r}, {label!r}); allowed are a name and a class number 0 to {len(_CLASSES) - 1}."
+            raise DataError(msg)
+    return [str(name) for name in held[0]], [int(label) for label in held[1]]
+
+
+def _subject(path: Path, name: str, stem: str) -> int:
+    """Return the subject that a name such as `Sample0040110` begins with: clip 110 of subject 40."""
+    allowed = _SUBJECTS["test"] if stem == "test" else range(1, 36)
+    found = re.match(r"Sample(\d{4})", name)
+    if not found or int(found[1]) not in allowed:
+        msg = f"{str(path)!r} has the clip {name!r}; names here begin with Sample{allowed[0]:04} to Sample{allowed[-1]:04}."
+        raise DataError(msg)
+    return int(found[1])
