@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from mgbench.cli import main as command_line
-from mgbench.components import CAPABILITIES, KINDS, Encoder, Method, Recipe
+from mgbench.components import CAPABILITIES, Encoder, Method, Recipe
 from mgbench.manifest import Line, lines
 from mgbench.preprocess import PREPROCESSINGS
 from mgbench.registry import installed_plugins, registry
@@ -109,7 +109,8 @@ def preprocessings(_: str) -> str:
     """Return the choices of `--preprocess`."""
     centre = {"none": "nothing", "frame": "the centre joint of each frame", "first": "the spine joint of the first frame"}
     rows = (
-        (f"`{name}`", str(choice.frames), centre[choice.centre], "yes" if choice.upright else "no") for name, choice in PREPROCESSINGS.items()
+        (f"`{name}`", str(choice.frames), centre[choice.centre], "yes" if choice.upright else "no")
+        for name, choice in PREPROCESSINGS.items()
     )
     return _table(("name", "T", "subtracted", "shoulders turned to +x"), rows)
 
@@ -142,15 +143,22 @@ def _commands(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[t
 
 
 def _option(parameter: dict[str, Any]) -> tuple[str, ...]:
-    names = ", ".join(f"`{word}`" for word in [*parameter["opts"], *parameter["secondary_opts"]])
+    """Return a row: names, values, default, meaning."""
     kind, default = parameter["type"], parameter["default"]
     plain = kind["name"].replace("range", "").strip().replace("float", "number").replace("integer", "whole number")
     values = " or ".join(f"`{choice}`" for choice in kind["choices"]) if "choices" in kind else plain
-    shown = " ".join(map(str, default)) if isinstance(default, (tuple, list)) else "" if default in (None, False) else str(default)
+    shown = " ".join(map(str, default)) if isinstance(default, (tuple, list)) else str(default)
     if parameter["is_flag"]:
-        values, shown = "", ("" if not parameter["secondary_opts"] else str(parameter["opts"][0] if default else parameter["secondary_opts"][0]))
-    more = "; may be repeated" if parameter["multiple"] else ""
-    return names, values + more, f"`{shown}`" if shown.strip() else "required" if parameter["required"] else "", _flat(parameter["help"] or "")
+        on, off = parameter["opts"][0], (parameter["secondary_opts"] or [""])[0]
+        values, shown = "", (on if default else off)
+    elif default is None:
+        shown = ""
+    return (
+        ", ".join(f"`{word}`" for word in [*parameter["opts"], *parameter["secondary_opts"]]),
+        values + ("; may be repeated" if parameter["multiple"] else ""),
+        f"`{shown}`" if shown else "required" if parameter["required"] else "",
+        _flat(parameter["help"] or ""),
+    )
 
 
 def reference(_: str) -> str:

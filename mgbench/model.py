@@ -12,10 +12,19 @@ from mgbench.skeleton import Skeleton
 
 
 class View(NamedTuple):
-    """An augmented batch: `x` is `(N, M, C, T, V)`; `joints` are the kept joints, `(V',)` or per clip `(N, V')`, None for all."""
+    """An augmented batch, and what of it an encoder shall see; None stands for all of it.
+
+    Args:
+        x: clips `(N, M, C, T, V)`.
+        joints: kept joints, `(V',)` or per clip `(N, V')`, for encoders that give `drop_joints`.
+        tokens: kept cells of the T x V grid, numbered `t * V + v`, `(K,)` or per clip `(N, K)`, for encoders that give `drop_tokens`.
+        length: valid frames of each clip `(N,)`, for encoders that give `sequence`; every clip is T long after resizing.
+    """
 
     x: Tensor
     joints: Tensor | None = None
+    tokens: Tensor | None = None
+    length: Tensor | None = None
 
 
 @attrs.frozen(eq=False)
@@ -35,7 +44,10 @@ class Network(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def forward(self, x: Tensor, joints: Tensor | None = None) -> Tensor:
-        """Return the feature map `(N, M, D, T', V')` of clips `(N, M, C, T, V)`, computed from the kept joints alone."""
+        """Return the feature map `(N, M, D, T', V')` of clips `(N, M, C, T, V)`, computed from the kept joints alone.
+
+        A network whose encoder gives `drop_tokens` also takes `tokens`, one that gives `sequence` also `length`, as in `View`.
+        """
 
     def pool(self, features: Tensor) -> Tensor:
         """Return `(N, D)` from a feature map: its mean, unless the encoder's paper says otherwise."""
@@ -68,14 +80,15 @@ class Backbone(nn.Module):
         """The number of features D."""
         return self.network.width
 
-    def map(self, x: Tensor, joints: Tensor | None = None) -> Tensor:
-        """Return the feature map `(N, M, D, T', V')` before pooling."""
-        features: Tensor = self.network(apply_lift(x, self.lift), joints)
+    def map(self, x: Tensor, joints: Tensor | None = None, tokens: Tensor | None = None, length: Tensor | None = None) -> Tensor:
+        """Return the feature map `(N, M, D, T', V')` before pooling; arguments as in `View`."""
+        given = {name: value for name, value in (("tokens", tokens), ("length", length)) if value is not None}
+        features: Tensor = self.network(apply_lift(x, self.lift), joints, **given)
         return features
 
-    def forward(self, x: Tensor, joints: Tensor | None = None) -> Tensor:
-        """Return pooled features `(N, D)`."""
-        return self.network.pool(self.map(x, joints))
+    def forward(self, x: Tensor, joints: Tensor | None = None, tokens: Tensor | None = None, length: Tensor | None = None) -> Tensor:
+        """Return pooled features `(N, D)`; arguments as in `View`, so that `backbone(*view)` is a view's features."""
+        return self.network.pool(self.map(x, joints, tokens, length))
 
 
 class Objective(nn.Module, abc.ABC):

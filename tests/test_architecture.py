@@ -94,7 +94,9 @@ def test_kinds_keep_apart() -> None:
 
 def test_files_stay_small() -> None:
     """No file of the packages has more than 300 lines."""
-    large = {path.name: size for path in [*ROOT.rglob("*.py"), *PLUGINS.rglob("*.py")] if (size := len(path.read_text().splitlines())) > 300}
+    large = {
+        path.name: size for path in [*ROOT.rglob("*.py"), *PLUGINS.rglob("*.py")] if (size := len(path.read_text().splitlines())) > 300
+    }
 
     assert large == {}
 

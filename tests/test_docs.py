@@ -53,7 +53,7 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-def every(pages: list[Path]) -> Any:  # noqa: ANN401 - pytest's own type
+def every(pages: list[Path]) -> Any:
     """Parametrise a test by pages."""
     return pytest.mark.parametrize("page", pages, ids=name_of)
 

@@ -18,7 +18,10 @@ BAD = {
     "out_of_range": (["-m", "mgrl:lr=-1"], "mgrl: 'lr' must be > 0: -1.0"),
     "wrong_word": (["-m", "mgrl:attention=tim"], "mgrl[attention] got 'tim'; did you mean 'time'?"),
     "unbalanced": (["-m", "mgrl[lr=(1"], "The spec 'mgrl[lr=(1' has an unbalanced bracket or quote."),
-    "colon_in_list": (["-m", "pstl,mgrl:lr=1"], "The list 'pstl,mgrl:lr=1' holds the colon form 'mgrl:lr=1'; give it in an option of its own"),
+    "colon_in_list": (
+        ["-m", "pstl,mgrl:lr=1"],
+        "The list 'pstl,mgrl:lr=1' holds the colon form 'mgrl:lr=1'; give it in an option of its own",
+    ),
     "unknown_stream": (["-m", "mgrl", "--stream", "bones"], "There is no stream 'bones'; did you mean 'bone'?"),
     "unknown_preprocessing": (["-m", "mgrl", "--preprocess", "frame5"], "There is no preprocessing 'frame5'; did you mean 'frame50'?"),
     "bad_seeds": (["-m", "mgrl", "--seeds", "many"], "--seeds got 'many'; write how many, such as 3, or a list such as [3,7]."),
@@ -53,5 +56,5 @@ def test_unknown_component_to_show(mgbench: Command) -> None:
 
 
 def test_unknown_option_is_a_usage_error(mgbench: Command) -> None:
-    """click's own errors exit with 2 as well."""
+    """The errors of click itself exit with 2 as well."""
     assert mgbench("run", "--metod", "mgrl").exit_code == 2

@@ -152,9 +152,7 @@ def test_grid_is_the_product_of_its_axes(tmp_path: Path, mgbench: Command) -> No
     assert len(list((tmp_path / "cells").iterdir())) == 6
 
 
-@pytest.mark.parametrize(
-    ("how", "status"), [("raise", "failed"), ("nan", "diverged"), ("collapse", "collapsed"), ("segfault", "killed")]
-)
+@pytest.mark.parametrize(("how", "status"), [("raise", "failed"), ("nan", "diverged"), ("collapse", "collapsed"), ("segfault", "killed")])
 def test_each_failure_has_its_status_and_stops_nothing_else(tmp_path: Path, mgbench: Command, how: str, status: str) -> None:
     """A cell that fails ends with its status and a reason; the healthy cell beside it is ok, and the exit status is 1."""
     done = _run(mgbench, tmp_path, "-m", f"faulty[how={how}],faulty", "--no-floors", "-E", "knn")

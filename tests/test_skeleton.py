@@ -11,10 +11,8 @@ from mgbench.skeleton import read_skeleton, skeleton_names
 
 KINECT25_DEGREES = (3, 2, 2, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 2, 2, 2, 1, 4, 1, 2, 1, 2)
 KINECT25_FLIP = (0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 20, 23, 24, 21, 22)
-#: child-parent, as in ST-GCN, 2s-AGCN and CTR-GCN
-KINECT25_BONES = (
-    "0-1 1-20 2-20 3-2 4-20 5-4 6-5 7-6 8-20 9-8 10-9 11-10 12-0 13-12 14-13 15-14 16-0 17-16 18-17 19-18 21-22 22-7 23-24 24-11"
-)
+#: parents of Kinect v2's 25 joints, as in ST-GCN, 2s-AGCN and CTR-GCN, the spine between the shoulders having none
+KINECT25_PARENTS = (1, 20, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, -1, 22, 7, 24, 11)
 #: COCO-18, as in Kinetics-skeleton
 OPENPOSE18_BONES = "4-3 3-2 7-6 6-5 13-12 12-11 10-9 9-8 11-5 8-2 5-1 2-1 0-1 15-0 14-0 17-15 16-14"
 #: parents of UI-PRMD's 22 joints, the waist having none
@@ -62,7 +60,7 @@ legs = ["foot"]
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("kinect25", bones(KINECT25_BONES)),
+        ("kinect25", {(joint, parent) for joint, parent in enumerate(KINECT25_PARENTS) if parent >= 0}),
         ("kinect22", {(joint, parent) for joint, parent in enumerate(KINECT22_PARENTS) if parent >= 0}),
         ("openpose18", bones(OPENPOSE18_BONES)),
     ],

@@ -1,7 +1,8 @@
 """The contract, held against this plugin; needs the plugin installed."""
 
-import mgbench.testing
 import pytest
+
+import mgbench.testing
 
 
 @pytest.mark.parametrize("check", mgbench.testing.checks("velocity"), ids=str)

@@ -26,10 +26,12 @@ FPS: Final = 28.0
 MEDIAN, SPREAD, SHORTEST, LONGEST = 44.0, 0.68, 8, 150
 #: The share of clips in which legs stand crossed throughout, and how far a hand misses its place, in metres.
 CROSSED, AIM = 0.1, 0.02
-SWING = 0.15
+IDLE_PLACES = ["sides", "hips", "belly", "back", "folded", "face", "thigh"]
+IDLE = [2.0, 2.5, 1.5, 0.8, 1.2, 0.3, 0.3]
+SWING, BOTH, RIGHT, SAME = 0.15, 0.5, 0.6, 0.6
 CLIPN, LOST, JUMP = 0.5, 0.02, 8.0
 TWIST, TILT, FOOT, SHIFT, HEAD, LEAN = 0.3, 0.12, 0.12, 0.06, 0.25, 0.07
-IDLE = [2.0, 2.5, 1.5, 0.8, 1.2]
+_SIDES: Final = {"left": -1.0, "right": 1.0}
 #: Numbers of the people in each split.
 SUBJECTS: Final[dict[Split, range]] = {"train": range(1, 31), "val": range(31, 36), "test": range(36, 51)}
 
@@ -59,8 +61,6 @@ _PLACES: Final = {
     "chest": _Place("spine_mid", (0.02, 0.02, 0.25), (0.7, -0.6, -0.4)),
     "air": _Place("spine_shoulder", (0.22, -0.18, 0.28)),
 }
-#: Where hands are that take no part: often where other gestures hold them.
-_IDLE: Final = ("sides", "hips", "belly", "back", "folded")
 
 
 @attrs.frozen
@@ -79,32 +79,32 @@ class _Gesture:
 
     name: str
     share: int
-    hands: Literal[0, 1, 2] = 0
+    hands: Literal["none", "one", "both"] = "none"
     place: str = "sides"
     stroke: Vector = (0.0, 0.0, 0.0)
     rate: float = 2.0
-    legs: Literal["stand", "move", "cross"] = "stand"
+    legs: Literal["stand", "swing", "cross"] = "stand"
     shrug: float = 0.0
 
 
 GESTURES: Final = (
     _Gesture("Turtling neck and shoulder", 43, shrug=0.4),
-    _Gesture("Rubbing eyes and forehead", 48, 1, "eyes", (0.04, 0.01, 0.0)),
-    _Gesture("Folding arms", 182, 2, "folded"),
-    _Gesture("Touching or covering suprasternal notch", 9, 1, "notch"),
-    _Gesture("Moving legs", 1104, legs="move", rate=1.5),
-    _Gesture("Touching or scratching neck", 23, 1, "neck", (0.0, 0.03, 0.01), 3.0),
-    _Gesture("Folding arms behind body", 123, 2, "back"),
-    _Gesture("Rubbing hands and crossing fingers", 255, 2, "belly", (0.01, 0.05, 0.03)),
-    _Gesture("Arms akimbo", 880, 2, "hips"),
+    _Gesture("Rubbing eyes and forehead", 48, "one", "eyes", (0.04, 0.01, 0.0)),
+    _Gesture("Folding arms", 182, "both", "folded"),
+    _Gesture("Touching or covering suprasternal notch", 9, "one", "notch"),
+    _Gesture("Moving legs", 1104, legs="swing", rate=1.5),
+    _Gesture("Touching or scratching neck", 23, "one", "neck", (0.0, 0.03, 0.01), 3.0),
+    _Gesture("Folding arms behind body", 123, "both", "back"),
+    _Gesture("Rubbing hands and crossing fingers", 255, "both", "belly", (0.01, 0.05, 0.03)),
+    _Gesture("Arms akimbo", 880, "both", "hips"),
     _Gesture("Crossing legs", 16, legs="cross"),
-    _Gesture("Scratching some part of body", 16, 1, "thigh", (0.01, 0.06, 0.0), 3.0),
-    _Gesture("Scratching or touching facial parts other than eyes", 190, 1, "face", (0.01, 0.02, 0.0)),
-    _Gesture("Playing or adjusting hair", 60, 1, "hair", (0.03, 0.02, 0.04), 1.5),
-    _Gesture("Holding arms", 64, 2, "belly"),
-    _Gesture("Pulling shirt collar", 11, 1, "collar", (0.0, 0.02, 0.05), 1.0),
-    _Gesture("Playing with jewelry, manipulating other objects", 21, 2, "chest", (0.03, 0.01, 0.02), 3.0),
-    _Gesture("Illustrative hand gestures", 44, 2, "air", (0.12, 0.14, 0.10), 1.0),
+    _Gesture("Scratching some part of body", 16, "one", "thigh", (0.01, 0.06, 0.0), 3.0),
+    _Gesture("Scratching or touching facial parts other than eyes", 190, "one", "face", (0.01, 0.02, 0.0)),
+    _Gesture("Playing or adjusting hair", 60, "one", "hair", (0.03, 0.02, 0.04), 1.5),
+    _Gesture("Holding arms", 64, "both", "belly"),
+    _Gesture("Pulling shirt collar", 11, "one", "collar", (0.0, 0.02, 0.05), 1.0),
+    _Gesture("Playing with jewelry, manipulating other objects", 21, "both", "chest", (0.03, 0.01, 0.02), 3.0),
+    _Gesture("Illustrative hand gestures", 44, "both", "air", (0.12, 0.14, 0.10), 1.0),
 )
 
 
@@ -121,7 +121,6 @@ class _Person:
     yaw: float
     tilt: float
     place: Array
-    noise: float
 
 
 #: Bone lengths in metres.
@@ -143,7 +142,6 @@ def _draw_person(rng: np.random.Generator) -> _Person:
         yaw=rng.uniform(-0.7, 0.7),
         tilt=rng.normal(0, TILT),
         place=np.array([rng.uniform(-0.5, 0.5), rng.uniform(-0.2, 0.2), rng.uniform(2.0, 3.5)]),
-        noise=np.exp(rng.normal(0, 0.3)),
     )
 
 
@@ -218,136 +216,134 @@ class _Clock:
     tempo: float
 
     def wave(self, rate: float) -> Array:
-        """An oscillation of random phase, rate and drift, from -1 to 1."""
+        """An oscillation from -1 to 1; its phase is random, its rate nearly the given one."""
         rate *= self.tempo * np.exp(self.rng.normal(0, 0.2))
         drift = self.rng.normal(0, 0.3) * np.sin(0.7 * self.seconds + self.rng.uniform(0, 2 * np.pi))
         return np.sin(2 * np.pi * rate * self.seconds + drift + self.rng.uniform(0, 2 * np.pi))
 
     def hold(self) -> Array:
-        """From 0 to 1 at a random moment, sometimes before the clip, and sometimes back before its end."""
+        """From 0 to 1 at a random moment, often before the clip, and sometimes back before its end."""
         length = self.seconds[-1]
         begin, end = self.rng.uniform(-0.6, 0.35) * length, self.rng.uniform(0.75, 1.5) * length
         rise = self.rng.uniform(0.2, 0.5) / self.tempo
-        up, down = (self.seconds - begin) / rise, (end - self.seconds) / rise
-        ramp = np.clip(np.minimum(up, down), 0, 1)
+        ramp = np.clip(np.minimum(self.seconds - begin, end - self.seconds) / rise, 0, 1)
         return ramp * ramp * (3 - 2 * ramp)
 
 
 def _perform(gesture: _Gesture, person: _Person, rng: np.random.Generator) -> dict[str, Array]:
-    """Return the joints `(T, 3)` of one clip in the body's frame: right, up, forward; the pelvis near the origin."""
+    """Return the joints `(T, 3)` of one clip in the body's frame: right, up, forward, in metres from the pelvis."""
     frames = int(np.clip(np.exp(rng.normal(np.log(MEDIAN), SPREAD)), SHORTEST, LONGEST))
     clock = _Clock(rng, np.arange(frames) / FPS, person.tempo)
-    first = "right" if rng.random() < 0.6 else "left"
+    first = "right" if rng.random() < RIGHT else "left"
     hold, wave = clock.hold(), clock.wave(gesture.rate) * person.reach
-    x = _trunk(gesture, person, clock, hold)
-    _legs(x, gesture, person, clock, (first, hold, wave))
-    idle = _PLACES[_IDLE[rng.choice(len(_IDLE), p=person.idle)]]
-    for s in _SIDES:
-        acts = gesture.hands == 2 or (gesture.hands == 1 and s == first)  # noqa: PLR2004 - both hands
-        begin = idle if gesture.hands == 0 else _PLACES["sides"]
-        path = _point(x, begin, s, rng)
+    x = _legs(gesture, person, clock, first, hold, wave)
+    _trunk(x, gesture, person, clock, hold)
+    idle = rng.choice(IDLE_PLACES, size=2, p=person.idle)
+    if rng.random() < SAME:
+        idle[1] = idle[0]
+    for (side, sign), place in zip(_SIDES.items(), idle, strict=True):
+        acts = gesture.hands == "both" or (gesture.hands == "one" and side == first)
+        rest = _PLACES["sides" if acts else str(place)]
+        goal = _PLACES[gesture.place] if acts else rest
+        path = _point(x, rest, side, rng)
         if acts:
-            goal = _point(x, _PLACES[gesture.place], s, rng) + np.outer(wave if s == first else -wave, gesture.stroke)
-            path += hold[:, None] * (goal - path) + np.outer(hold * (1 - hold), (0.0, 0.0, 0.3))
-        elbow = np.array((_PLACES[gesture.place] if acts else begin).elbow) * (_SIDES[s], 1, 1)
-        _arm(x, s, path, elbow + rng.normal(0, 0.15, 3), person.size)
-    twist = rng.normal(0, TWIST)
-    for joint in x:
-        if joint.split("_")[0] in {"hip", "knee", "ankle", "foot"}:
-            right, up, forward = x[joint].T
-            x[joint] = np.stack([np.cos(twist) * right + np.sin(twist) * forward, up, np.cos(twist) * forward - np.sin(twist) * right], axis=1)
+            stroke = np.outer(wave if side == first else -wave, gesture.stroke)
+            path = path + hold[:, None] * (_point(x, goal, side, rng) + stroke - path)
+            path[:, 2] += 0.3 * hold * (1 - hold)  # around the trunk
+        _arm(x, side, path, np.array(goal.elbow) * (sign, 1, 1) + rng.normal(0, 0.15, 3), person.size)
     return x
 
 
-_SIDES: Final = {"left": -1.0, "right": 1.0}
-
-
-def _trunk(gesture: _Gesture, person: _Person, clock: _Clock, hold: Array) -> dict[str, Array]:
-    """Place pelvis, spine, head, shoulders and hips; the trunk sways a little."""
+def _legs(gesture: _Gesture, person: _Person, clock: _Clock, first: str, hold: Array, wave: Array) -> dict[str, Array]:
+    """Place pelvis, hips and legs, turned against the trunk; feet swing, cross, or stand, sometimes crossed already."""
     rng, size = clock.rng, person.size
-    sway = 0.03 * np.stack([clock.wave(0.25), clock.wave(0.25)], axis=1)
-    roll, pitch = (person.lean + rng.normal(0, 0.04, 2) + sway).T
+    sway = 0.015 * clock.wave(0.25)
+    x = {"spine_base": _stack(sway + rng.normal(0, SHIFT), np.zeros(len(hold)), rng.normal(0, SHIFT))}
+    crossed = hold if gesture.legs == "cross" else np.full(len(hold), float(rng.random() < CROSSED))
+    swing = SWING * wave if gesture.legs == "swing" else np.zeros(len(hold))
+    both = rng.random() < BOTH
+    twist = rng.normal(0, TWIST)
+    for side, sign in _SIDES.items():
+        x[f"hip_{side}"] = x["spine_base"] + size["hip"] * _turned(_unit(np.array([sign, -0.2, 0.0])), twist)
+        own = swing if side == first else -both * swing
+        across = crossed if side == first else 0.0
+        ahead = rng.normal(0, FOOT) + 0.12 * across + own
+        floor = np.maximum(0.3 * own, 0) - 0.98 * (size["thigh"] + size["shank"])
+        ankle = _turned(_stack(sign * person.stance * (1 - 1.6 * across), floor, ahead), twist)
+        knee = _turned(np.array([0.15 * sign, 0.0, 1.0]), twist)
+        x[f"knee_{side}"], x[f"ankle_{side}"] = _bend(x[f"hip_{side}"], ankle, size["thigh"], size["shank"], knee)
+        x[f"foot_{side}"] = x[f"ankle_{side}"] + size["foot"] * _turned(_unit(np.array([0.25 * sign, -0.4, 0.9])), twist)
+    return x
+
+
+def _trunk(x: dict[str, Array], gesture: _Gesture, person: _Person, clock: _Clock, hold: Array) -> None:
+    """Place spine, neck, head and shoulders; the trunk sways a little."""
+    rng, size = clock.rng, person.size
+    roll = person.lean[0] + rng.normal(0, 0.04) + 0.03 * clock.wave(0.25)
+    pitch = person.lean[1] + rng.normal(0, 0.04) + 0.03 * clock.wave(0.25)
     nod = pitch + rng.normal(0.1, HEAD) + gesture.shrug * hold
-    spine = _along(np.sin(roll), np.cos(roll), np.sin(pitch))
-    shift = rng.normal(0, SHIFT, 2)
-    x = {"spine_base": _along(0.5 * sway[:, 0] + shift[0], 0.0, 0.5 * sway[:, 1] + shift[1], unit=False)}
+    spine = _unit(_stack(np.sin(roll), np.cos(roll), np.sin(pitch)))
     x["spine_mid"] = x["spine_base"] + size["trunk"] * spine
     x["spine_shoulder"] = x["spine_mid"] + size["chest"] * spine
-    x["neck"] = x["spine_shoulder"] + size["neck"] * _along(np.sin(roll), np.cos(nod), np.sin(nod))
-    x["head"] = x["neck"] + size["head"] * _along(np.sin(roll) + rng.normal(0, HEAD), np.cos(nod), np.sin(nod))
+    x["neck"] = x["spine_shoulder"] + size["neck"] * _unit(_stack(np.sin(roll), np.cos(nod), np.sin(nod)))
+    x["head"] = x["neck"] + size["head"] * _unit(_stack(np.sin(roll) + rng.normal(0, HEAD), np.cos(nod), np.sin(nod)))
     rise = rng.normal(-0.1, 0.05) + gesture.shrug * hold * person.reach
     turn = rng.normal(0, 0.1)
-    for side, s in _SIDES.items():
-        x[f"shoulder_{side}"] = x["spine_shoulder"] + size["shoulder"] * _along(s, rise + s * roll, s * turn)
-        x[f"hip_{side}"] = x["spine_base"] + size["hip"] * _along(np.full(len(hold), s), -0.2, 0.0)
-    return x
-
-
-def _legs(x: dict[str, Array], gesture: _Gesture, person: _Person, clock: _Clock, moves: tuple[str, Array, Array]) -> None:
-    rng, size = clock.rng, person.size
-    first, hold, wave = moves
-    crossed = hold if gesture.legs == "cross" else np.full(len(hold), float(rng.random() < CROSSED))
-    lift = SWING * wave if gesture.legs == "move" else np.zeros(len(hold))
-    both = rng.random() < 0.5  # noqa: PLR2004
-    floor = -0.98 * (size["thigh"] + size["shank"])
-    stance = person.stance + rng.normal(0, 0.02)
-    for side, s in _SIDES.items():
-        active = side == first
-        sideways = s * stance * (1 - 1.6 * crossed * active)
-        swing = (lift if active else -lift) * (active or both)
-        ahead = rng.normal(0, FOOT) + 0.12 * crossed * active + swing
-        up = np.maximum(0.3 * swing, 0)
-        ankle = _along(sideways, floor + up, ahead, unit=False)
-        knee, ankle = _bend(x[f"hip_{side}"], ankle, size["thigh"], size["shank"], np.array([0.15 * s, 0.0, 1.0]))
-        x[f"knee_{side}"], x[f"ankle_{side}"] = knee, ankle
-        x[f"foot_{side}"] = ankle + size["foot"] * _along(np.full(len(hold), 0.25 * s), -0.4, 0.9)
+    for side, sign in _SIDES.items():
+        x[f"shoulder_{side}"] = x["spine_shoulder"] + size["shoulder"] * _unit(_stack(sign, rise + sign * roll, sign * turn))
 
 
 def _point(x: dict[str, Array], place: _Place, side: str, rng: np.random.Generator) -> Array:
     """Return where a hand goes, `(T, 3)`, with this clip's own error."""
-    joint = f"{place.joint}_{side}" if place.joint in {"shoulder", "hip"} else place.joint
+    joint = f"{place.joint}_{side}" if f"{place.joint}_{side}" in x else place.joint
     return x[joint] + np.array(place.offset) * (_SIDES[side], 1, 1) + rng.normal(0, AIM, 3)
 
 
 def _arm(x: dict[str, Array], side: str, target: Array, elbow: Array, size: dict[str, float]) -> None:
-    """Bend an arm so that the hand is at the target, and add hand, thumb and finger tip."""
-    shoulder = x[f"shoulder_{side}"]
-    x[f"elbow_{side}"], hand = _bend(shoulder, target, size["upper_arm"], size["forearm"] + size["hand"], elbow)
-    ahead = (hand - x[f"elbow_{side}"]) / (size["forearm"] + size["hand"])
+    """Bend an arm so that the hand is at the target, or as near as it reaches, and add wrist, thumb and finger tip."""
+    lower = size["forearm"] + size["hand"]
+    x[f"elbow_{side}"], hand = _bend(x[f"shoulder_{side}"], target, size["upper_arm"], lower, elbow)
+    ahead = (hand - x[f"elbow_{side}"]) / lower
     across = np.cross(ahead, (0.0, 0.6, 0.8))
-    across /= np.linalg.norm(across, axis=1, keepdims=True) + 1e-6
     x[f"wrist_{side}"], x[f"hand_{side}"] = hand - size["hand"] * ahead, hand
     x[f"hand_tip_{side}"] = hand + size["finger"] * ahead
-    x[f"thumb_{side}"] = hand + 0.4 * size["finger"] * (ahead + across)
-
-
-def _along(right: npt.ArrayLike, up: npt.ArrayLike, forward: npt.ArrayLike, *, unit: bool = True) -> Array:
-    """Stack three curves to vectors `(T, 3)`, of length one where a direction is meant."""
-    vector = np.stack(np.broadcast_arrays(right, up, forward), axis=-1).astype(np.float64)
-    return vector / np.linalg.norm(vector, axis=-1, keepdims=True) if unit else vector
+    x[f"thumb_{side}"] = hand + 0.4 * size["finger"] * (ahead + _unit(across))
 
 
 def _bend(start: Array, target: Array, upper: float, lower: float, pole: Array) -> tuple[Array, Array]:
-    """Return the middle and the end of two bones that reach from start towards target and bend towards the pole."""
+    """Return middle and end of two bones that reach from start towards target and bend towards the pole."""
     line = target - start
-    far = np.linalg.norm(line, axis=1, keepdims=True)
-    line = line / far
-    far = np.clip(far, abs(upper - lower) + 0.01, 0.999 * (upper + lower))
+    far = np.linalg.norm(line, axis=-1, keepdims=True)
+    line, far = line / far, np.clip(far, abs(upper - lower) + 0.01, 0.999 * (upper + lower))
     along = (upper**2 - lower**2 + far**2) / (2 * far)
-    out = pole - (line @ pole)[:, None] * line
-    out /= np.linalg.norm(out, axis=1, keepdims=True)
+    out = _unit(pole - (line * pole).sum(axis=-1, keepdims=True) * line)
     return start + along * line + np.sqrt(upper**2 - along**2) * out, start + far * line
+
+
+def _stack(right: npt.ArrayLike, up: npt.ArrayLike, forward: npt.ArrayLike) -> Array:
+    """Return three curves as vectors `(T, 3)`."""
+    return np.stack(np.broadcast_arrays(right, up, forward), axis=-1).astype(np.float64)
+
+
+def _unit(vector: Array) -> Array:
+    return vector / np.linalg.norm(vector, axis=-1, keepdims=True)
+
+
+def _turned(vector: Array, angle: float) -> Array:
+    """Turn vectors `(..., 3)` about the vertical."""
+    right, up, forward = np.moveaxis(vector, -1, 0)
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.stack([cos * right + sin * forward, up, cos * forward - sin * right], axis=-1)
 
 
 def _sense(body: Array, person: _Person, noise: float, rng: np.random.Generator) -> Array:
     """Return joints `(T, V, 3)` as the sensor sees them: x to the right, y up, z away from it, in metres."""
-    yaw, tilt = person.yaw + rng.normal(0, 0.15), person.tilt
-    right, up, forward = np.moveaxis(body, -1, 0)
-    right, forward = np.cos(yaw) * right + np.sin(yaw) * forward, np.cos(yaw) * forward - np.sin(yaw) * right
-    up, forward = np.cos(tilt) * up + np.sin(tilt) * forward, np.cos(tilt) * forward - np.sin(tilt) * up
-    seen = np.stack([right, up, -forward], axis=-1) + person.place + rng.normal(0, 0.05, 3)
-    level = noise * person.noise * np.exp(rng.normal(0, CLIPN))
-    lost = rng.random(seen.shape[:2]) < LOST  # joints that tracking loses for a frame
-    seen += level * rng.standard_normal(seen.shape) * np.where(lost, JUMP, 1.0)[..., None]
-    # A tenth of a millimetre: below the noise, and above what the last bits of sine differ between machines.
-    return np.round(seen, 4)
+    x = _turned(body, person.yaw + rng.normal(0, 0.15))
+    cos, sin = np.cos(person.tilt), np.sin(person.tilt)
+    x = np.stack([x[..., 0], cos * x[..., 1] + sin * x[..., 2], sin * x[..., 1] - cos * x[..., 2]], axis=-1)
+    level = noise * np.exp(rng.normal(0, CLIPN))
+    lost = rng.random(x.shape[:2]) < LOST  # joints that tracking loses for a frame
+    x += person.place + rng.normal(0, 0.05, 3)
+    x += level * rng.standard_normal(x.shape) * np.where(lost, JUMP, 1.0)[..., None]
+    # A tenth of a millimetre: below the noise, and above what the last bits of sines differ between machines.
+    return np.round(x, 4)

@@ -72,5 +72,5 @@ class TwinsObjective(Objective):
 
     def forward(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         """Return the loss; each view passes the backbone by itself, with its own batch statistics."""
-        anchor, *views = self.projector([self.backbone(view.x, view.joints) for view in batch.views])
+        anchor, *views = self.projector([self.backbone(*view) for view in batch.views])
         return {"loss": cross_correlation_loss(anchor, *views, lambd=self.lambd)}

@@ -67,8 +67,8 @@ class _Attended(nn.Module):
         self.norm = nn.LayerNorm(backbone.width)
         self.attention = nn.MultiheadAttention(backbone.width, method.heads, batch_first=True)
 
-    def forward(self, x: Tensor, joints: Tensor | None = None) -> Tensor:
-        features = self.backbone.map(x, joints)  # (N, M, D, T', V')
+    def forward(self, x: Tensor, joints: Tensor | None = None, tokens: Tensor | None = None, length: Tensor | None = None) -> Tensor:
+        features = self.backbone.map(x, joints, tokens, length)  # (N, M, D, T', V')
         tokens = features.mean(dim=4) if self.tokens == "time" else features.flatten(3)
         tokens = tokens.flatten(0, 1).transpose(1, 2)  # (N M, tokens, D)
         normal = self.norm(tokens)
@@ -86,7 +86,7 @@ class _Objective(Objective):
         self.probed = backbone if method.probe == "before" else self.encoder
 
     def forward(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
-        anchor, *views = self.projector([self.encoder(view.x, view.joints) for view in batch.views])
+        anchor, *views = self.projector([self.encoder(*view) for view in batch.views])
         return {"loss": cross_correlation_loss(anchor, *views, lambd=self.lambd)}
 
     def embedder(self) -> nn.Module:

@@ -41,7 +41,7 @@ class _Objective(Objective):
     def forward(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         assert batch.label is not None  # noqa: S101 - uses_labels
         losses = [
-            functional.cross_entropy(self.head(self.backbone(view.x, view.joints)).float(), batch.label, label_smoothing=self.smoothing)
+            functional.cross_entropy(self.head(self.backbone(*view)).float(), batch.label, label_smoothing=self.smoothing)
             for view in batch.views
         ]
         loss = losses[0]

@@ -42,5 +42,5 @@ class _Objective(Objective):
             for norm in self.norms:
                 norm.train()
             for view in batch.views:
-                self.backbone(view.x, view.joints)
+                self.backbone(*view)
         return {"loss": torch.zeros((), device=batch.index.device)}
