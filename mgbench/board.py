@@ -56,6 +56,8 @@ def _lines(table: polars.DataFrame) -> list[Line]:
         name = row["evaluator"] if row["method"] is None else f"{row['method']} / {row['encoder']}"
         if row["augmentation"] != "default":
             name += f" -a {row['augmentation']}"
+        if row["stale"]:
+            name += " (stale)"
         found.setdefault((_role(row), name, row["evaluator"], _settings(row)), []).append(row)
     lines = [
         Line(role, name, evaluator, settings, polars.DataFrame(rows, infer_schema_length=None))

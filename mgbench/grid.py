@@ -69,6 +69,8 @@ class Cell:
         """Why this combination cannot run, or an empty string."""
         if self.encoder is None or self.method is None:
             return ""
+        if self.method.uses_labels and self.method.prepare:
+            return f"{self.method.name} needs labels, which the new clips of a set augmentation do not have"
         lacking = sorted(self.method.needs - self.encoder.gives)
         return f"{self.method.name} needs {', '.join(lacking)}, which {self.encoder.name} does not give" if lacking else ""
 
@@ -187,7 +189,8 @@ def to_spec(cell: Cell, registry: Registry) -> dict[str, Any]:
     }
 
 
-def _parse_component(kind: str, stored: dict[str, Any], registry: Registry) -> Any:  # noqa: ANN401
+def parse_component(kind: str, stored: dict[str, Any], registry: Registry) -> Any:  # noqa: ANN401
+    """Return the component of a `spec.json`; the distribution that it came from must be installed."""
     entries = [entry for entry in registry.entries(kind) if entry.cls.name == stored["name"]]
     same = [entry for entry in entries if entry.plugin.distribution == stored["distribution"]]
     if not same:
@@ -200,7 +203,7 @@ def _parse_component(kind: str, stored: dict[str, Any], registry: Registry) -> A
 
 def from_spec(stored: dict[str, Any], registry: Registry) -> Cell:
     """Return the cell of a `spec.json`."""
-    parts = {kind: stored[kind] and _parse_component(kind, stored[kind], registry) for kind in ("dataset", "encoder", "method")}
-    evaluators = tuple(_parse_component("evaluator", evaluator, registry) for evaluator in stored["evaluators"])
+    parts = {kind: stored[kind] and parse_component(kind, stored[kind], registry) for kind in ("dataset", "encoder", "method")}
+    evaluators = tuple(parse_component("evaluator", evaluator, registry) for evaluator in stored["evaluators"])
     run = Run(**{**stored["run"], "budget": Budget(**stored["run"]["budget"])})
     return Cell(**parts, evaluators=evaluators, augmentation=stored["augmentation"], stream=stored["stream"], seed=stored["seed"], run=run)

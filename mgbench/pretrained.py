@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mgbench.clips import Clips
 from mgbench.components import Encoder, Method, Stream
 from mgbench.errors import DataError
-from mgbench.grid import from_spec
+from mgbench.grid import parse_component
 from mgbench.model import Backbone
 from mgbench.paths import store_root
 from mgbench.preprocess import Preprocessing, densify, preprocessing
@@ -61,15 +61,18 @@ def _skeleton(table: dict[str, Any]) -> Skeleton:
     return Skeleton(**{**table, **pairs, "parts": parts, "joints": tuple(table["joints"]), "axes": tuple(table["axes"])})
 
 
-def rebuild(folder: Path, encoder: Encoder, method: Method) -> Pretrained:
-    """Read a saved embedder; weights must match to the name and shape. Where it is the backbone, the method's code is not run."""
+def rebuild(folder: Path, encoder: Encoder, method: Method | None) -> Pretrained:
+    """Read a saved embedder; weights must match to the name and shape. Where it is the backbone, no method is needed."""
     stored = read_json(folder / "pretrained.json")
     if not stored:
         msg = f"{str(folder)!r} holds no trained embedder; run the cell first."
         raise DataError(msg)
     skeleton = _skeleton(stored["skeleton"])
     backbone = Backbone(encoder, skeleton, stored["persons"])
-    embedder = backbone if stored["embedder"] == "backbone" else method.build(backbone, stored["classes"]).embedder()
+    embedder: nn.Module = backbone
+    if stored["embedder"] != "backbone":
+        assert method is not None  # noqa: S101 - the callers' reading of the same file
+        embedder = method.build(backbone, stored["classes"]).embedder()
     embedder.load_state_dict(load_file(folder / "embedder.safetensors"))
     return Pretrained(embedder.eval(), skeleton, preprocessing(stored["preprocessing"]), stored["stream"])
 
@@ -77,11 +80,13 @@ def rebuild(folder: Path, encoder: Encoder, method: Method) -> Pretrained:
 def load(cell: str | Path, store: Path | None = None, files: tuple[Path, ...] = ()) -> Pretrained:
     """Return a finished cell's embedder; `cell` is its folder, or enough of its name in the store to be the only one."""
     folder = Path(cell) if (Path(cell) / "spec.json").is_file() else _named(str(cell), store_root(store))
-    made = from_spec(read_json(folder / "spec.json"), registry(files))
-    if made.encoder is None or made.method is None:
+    stored, place = read_json(folder / "spec.json"), CellFolder(folder).pretrained
+    if stored["encoder"] is None:
         msg = f"The cell {folder.name!r} scores clips as they are and has no embedder."
         raise DataError(msg)
-    return rebuild(CellFolder(folder).pretrained, made.encoder, made.method)
+    alone = read_json(place / "pretrained.json").get("embedder") == "backbone"
+    encoder = parse_component("encoder", stored["encoder"], registry(files))
+    return rebuild(place, encoder, None if alone else parse_component("method", stored["method"], registry(files)))
 
 
 def _named(name: str, store: Path) -> Path:

@@ -25,6 +25,7 @@ def cell_rows(folder: CellFolder) -> list[dict[str, Any]]:
         "uses_labels": stored.get("uses_labels"),
         "status": status.get("status", "pending"),
         "reason": status.get("reason", ""),
+        "stale": status.get("stale", ""),
         **{f"seconds_{stage}": value for stage, value in status.get("stage_seconds", {}).items()},
         **_environment(status.get("environment", {})),
     }

@@ -114,10 +114,11 @@ def _run(cell: Cell, place: Place, stage: _Stage) -> dict[str, Any]:
     done = read_json(place.folder.metrics).get("rows", {})
     pending = [evaluator for evaluator in cell.evaluators if str(evaluator) not in done]
     if cell.encoder is None or cell.method is None:
-        facts: dict[str, Any] = {}
-        _evaluate(cell, place, fold, pending, _Sides(fit, test, None), stage, facts)
+        origin = _origin(cell, place, fold, device)
+        _evaluate(cell, place, fold, pending, _Sides(fit, test, None), stage, {})
     else:
-        pretrained, facts = _pretrained(cell, place, fold, fit, stage)
+        pretrained, described = _pretrained(cell, place, fold, fit, stage)
+        facts, origin = dict(described["facts"]), described["origin"]
         stage.enter("embed")
         features = Dense(pretrained.embed(fit.x), fit.label, fit.length)
         facts["effective_rank"] = round(metrics.effective_rank(features.x), 3)
@@ -127,8 +128,12 @@ def _run(cell: Cell, place: Place, stage: _Stage) -> dict[str, Any]:
         sides = _Sides(features, Dense(pretrained.embed(test.x), test.label, test.length), pretrained, fit, test)
         _evaluate(cell, place, fold, pending, sides, stage, facts)
     stage.enter("record")
+    return {"stage_seconds": {name: round(value, 3) for name, value in stage.seconds.items()}, **origin}
+
+
+def _origin(cell: Cell, place: Place, fold: Fold, device: torch.device) -> dict[str, Any]:
+    """Return what weights depend on besides their spec; kept with them, so that a later evaluator does not make them look new."""
     return {
-        "stage_seconds": {name: round(value, 3) for name, value in stage.seconds.items()},
         "data": fold.digest,
         "data_key": data_key(cell.dataset, dataset_folder(cell.dataset, place.data_root)),
         "source": source_fingerprint(cell),
@@ -149,15 +154,19 @@ class _Sides:
 
 
 def _pretrained(cell: Cell, place: Place, fold: Fold, fit: Dense, stage: _Stage) -> tuple[Pretrained, dict[str, Any]]:
-    """Return the trained embedder and facts of its training: read back where it was saved, trained otherwise."""
+    """Return the trained embedder, and facts and origin of its training: read back where it was saved, trained otherwise."""
     assert cell.encoder is not None and cell.method is not None  # noqa: S101, PT018 - the caller's branch
     described = read_json(place.folder.pretrained / "pretrained.json")
     if described:
-        return rebuild(place.folder.pretrained, cell.encoder, cell.method), dict(described["facts"])
+        read = rebuild(place.folder.pretrained, cell.encoder, cell.method)
+        read.embedder.to(fit.x.device)
+        return read, described
     skeleton, method = cell.dataset.skeleton, cell.method
     stage.enter("augment")
+    clips = fold.fit
     for augmentation in method.prepare:
-        clips = augmentation.apply(fold.fit, skeleton, derive_seed(cell.seed, "prepare"))
+        clips = augmentation.apply(clips, skeleton, derive_seed(cell.seed, "prepare"))
+    if method.prepare:
         fit = to_dense(clips, skeleton, preprocessing(cell.run.preprocess), cell.stream, fit.x.device)
     stage.enter("pretrain")
     torch.manual_seed(derive_seed(cell.seed, "init"))
@@ -167,9 +176,10 @@ def _pretrained(cell: Cell, place: Place, fold: Fold, fit: Dense, stage: _Stage)
     losses = pretrain(objective, method, fit, skeleton, training)
     facts = _training_facts(objective, backbone, losses, method.recipe.batch_size, len(fit.x))
     pretrained = Pretrained(objective.embedder().eval(), skeleton, preprocessing(cell.run.preprocess), cell.stream)
-    specs = {"persons": cell.dataset.persons, "classes": len(cell.dataset.classes), "facts": facts}
-    pretrained.save(place.folder.pretrained, specs)
-    return pretrained, facts
+    origin = _origin(cell, place, fold, fit.x.device)
+    described = {"persons": cell.dataset.persons, "classes": len(cell.dataset.classes), "facts": facts, "origin": origin}
+    pretrained.save(place.folder.pretrained, described)
+    return pretrained, described
 
 
 def _training_facts(objective: Objective, backbone: Backbone, losses: Tensor, batch_size: int, clips: int) -> dict[str, Any]:

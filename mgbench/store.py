@@ -27,6 +27,7 @@ def write_bytes(path: Path, data: bytes) -> None:
         msg = f"Cannot write to {str(path.parent)!r}: {error.strerror}; give another place by --store or MGBENCH_STORE."
         raise StoreError(msg) from error
     try:
+        os.fchmod(handle, 0o666 & ~_umask())  # mkstemp makes files that a group cannot read
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
@@ -39,6 +40,12 @@ def write_bytes(path: Path, data: bytes) -> None:
     except BaseException:
         Path(working).unlink(missing_ok=True)
         raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

@@ -114,7 +114,8 @@ def _run(options: Options) -> int:
     loaded = registry(options.plugin_files)
     cells = make_cells(_axes(options, loaded), _shared(options), loaded)
     warn_of_failures(loaded)
-    store, root = store_root(options.store), data_root(options.root)
+    store, root = store_root(options.store).absolute(), data_root(options.root).absolute()
+    files = tuple(path.absolute() for path in options.plugin_files)
     watcher = Watcher(len(cells))
     jobs, statuses = [], []
     for cell in cells:
@@ -123,7 +124,7 @@ def _run(options: Options) -> int:
             statuses.append(status)
             watcher.kept(folder, status)
         else:
-            jobs.append(Job(folder, store, root, options.plugin_files, options.checkpoint_seconds))
+            jobs.append(Job(folder, store, root, files, options.checkpoint_seconds))
     with watcher:
         for job, status in run_jobs(jobs, options.workers, watcher):
             statuses.append(status)

@@ -44,7 +44,7 @@ def _end_with_parent() -> None:
 
 def _in_child(job: Job) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    log = os.open(job.folder.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    log = os.open(job.folder.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o666)
     os.dup2(log, sys.stdout.fileno())
     os.dup2(log, sys.stderr.fileno())
     execute_job(job)

@@ -12,6 +12,7 @@ import inspect
 import attrs
 import torch
 
+from mgbench.errors import SpecError
 from mgbench.registry import Entry, Registry, registry
 from mgbench.testing import augmentations, common, datasets, encoders, evaluators, methods
 from mgbench.testing.kit import CheckError, Rule, UnavailableError, tiny
@@ -59,6 +60,9 @@ def checks(name: str = "", loaded: Registry | None = None) -> list[Check]:
         for entry in loaded.entries(kind):
             if name in {"", entry.cls.name, entry.qualified, entry.plugin.name, entry.plugin.distribution}:
                 found += [Check(entry, rule, loaded) for rule in [*common.RULES, *rules] if _applies(rule, entry)]
+    if name and not found:
+        msg = f"No component or plugin is called {name!r}; see mgbench list and mgbench plugin doctor."
+        raise SpecError(msg)
     return found
 
 

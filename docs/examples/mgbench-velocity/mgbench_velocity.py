@@ -32,7 +32,7 @@ class _Objective(Objective):
     def forward(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         (view,) = batch.views  # x: (N, M, C, T, V)
         speed = view.x.diff(dim=3).norm(dim=2).mean(dim=(1, 2, 3))
-        predicted = self.head(self.backbone(view.x, view.joints)).squeeze(1)
+        predicted = self.head(self.backbone(*view)).squeeze(1)
         return {"loss": (predicted - speed).abs().pow(self.power).mean()}
 
 

@@ -198,11 +198,11 @@ class Synthetic(Dataset):
 
 
 def class_counts(split: Split, clips: int) -> list[int]:
-    """Return clips a class: SMG's shares, but at least one to three clips of each; the largest class gives what they take."""
+    """Return clips a class: one to three of each, the rest by SMG's shares, what is left over to the largest."""
     total = {"train": clips, "val": max(clips // 6, len(GESTURES)), "test": max(clips * 5 // 8, len(GESTURES))}[split]
     least = max(1, min(3, total // 34))
     shares = np.array([gesture.share for gesture in GESTURES])
-    counts = np.maximum(np.floor(total * shares / shares.sum()).astype(int), least)
+    counts = least + (total - least * len(shares)) * shares // shares.sum()
     counts[shares.argmax()] += total - counts.sum()
     return [int(count) for count in counts]
 
