@@ -96,17 +96,18 @@ def escape(text: str) -> str:
 
 
 def _table(store: Path, lines: list[Line]) -> Iterable[str]:
-    """Yield one table: methods with one evaluator of features, beside the floors under that evaluator and the floors of the clips."""
+    """Yield one table: methods under one evaluator, beside the floors under it and the floors of the clips."""
     floors = [line for line in lines if line.role == "floor"]
     best = max(floors, key=lambda line: line.mean, default=None)
-    yield "| | method | top-1 | interval | top-5 | mean class | macro-F1 | seeds | budget | vs best floor |"
-    yield "|---|---|---|---|---|---|---|---|---|---|"
+    same = max((line for line in floors if line.rows["method"][0] is not None), key=lambda line: line.mean, default=None)
+    yield "| | method | top-1 | interval | top-5 | mean class | macro-F1 | seeds | budget | vs best floor | vs best untrained |"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|"
     for line in lines:
         low, high = line.rows["top1_subject_low"].mean(), line.rows["top1_subject_high"].mean()
-        versus = "" if best is None or line.role == "floor" else _against(store, line, best)
+        versus = ["" if floor is None or line.role == "floor" else _against(store, line, floor) for floor in (best, same)]
         figures = [_percent(line.rows[metric]) for metric in _METRICS]
         cells = [line.role, escape(line.name), figures[0], f"{100 * float(low):.0f} to {100 * float(high):.0f}", *figures[1:]]  # type: ignore[arg-type]
-        yield f"| {' | '.join([*cells, str(len(line.rows)), line.settings, versus])} |"
+        yield f"| {' | '.join([*cells, str(len(line.rows)), line.settings, *versus])} |"
 
 
 def _missing_floors(lines: list[Line]) -> str:

@@ -50,7 +50,8 @@ class Clips:
 
     def select(self, index: npt.ArrayLike) -> "Clips":
         """Return the clips of these numbers, in this order."""
-        chosen = np.arange(len(self))[np.asarray(index)]
+        index = np.asarray(index)
+        chosen = np.arange(len(self))[index if index.size else index.astype(np.int64)]
         return make_clips([self[i] for i in chosen], self.label[chosen], self.subject[chosen], [self.clip[i] for i in chosen])
 
     @property

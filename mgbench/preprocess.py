@@ -28,7 +28,7 @@ class Preprocessing:
     Args:
         name: the word for `--preprocess`.
         frames: T after bilinear resizing in time, half-pixel centres.
-        centre: subtract, a person, the centre joint of each frame, or the spine joint of the clip's first frame, or nothing.
+        centre: subtract each person's centre joint frame by frame, or from everyone the first person's first spine joint, or nothing.
         upright: turn each frame about the vertical so that the shoulders lie along +x.
     """
 
@@ -82,8 +82,9 @@ def turn_upright(x: Tensor, skeleton: Skeleton) -> Tensor:
 
 def _one(clip: npt.NDArray[np.float32], skeleton: Skeleton, choice: Preprocessing) -> Tensor:
     x = torch.from_numpy(np.array(clip[: valid_length(clip)]))
+    first = int((x[:, 0].abs().sum(dim=(1, 2)) > 0).int().argmax())  # of person 0, whose place all persons keep
     seen = x[..., : skeleton.spatial_axes].abs().sum(dim=-1, keepdim=True) > 0
-    centre = {"none": None, "frame": x[:, :, [skeleton.centre]], "first": x[:1, :, [skeleton.spine]]}[choice.centre]
+    centre = {"none": None, "frame": x[:, :, [skeleton.centre]], "first": x[first : first + 1, :1, [skeleton.spine]]}[choice.centre]
     if centre is not None:
         shift = centre.clone()
         shift[..., skeleton.spatial_axes :] = 0

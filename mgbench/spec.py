@@ -7,6 +7,7 @@ Colon form: one component, scalar values. Bracket form: everything else. `[a,b]`
 import ast
 import itertools
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Sequence
@@ -70,15 +71,13 @@ def read(text: str) -> Call:
     bracket, colon = text.find("["), text.find(":")
     if bracket >= 0 and (colon < 0 or bracket < colon):
         name, inner = text[:bracket].strip(), text[bracket + 1 : -1]
-        if text.count("[") > text.count("]"):
-            msg = f"The spec {text!r} has an unbalanced bracket or quote."
-            raise SpecError(msg)
+        split(text, ",")  # tells of brackets that are never closed
         if not text.endswith("]"):
             msg = f"The spec {text!r} goes on after its closing bracket; write name[key=value, ...]."
             raise SpecError(msg)
     elif colon >= 0:
         name, inner = text[:colon].strip(), text[colon + 1 :]
-        if any(char in inner for char in "[]|+"):
+        if re.search(r"[\[\]|]|(?<![eE])\+", inner):
             msg = f"The spec {text!r} nests values in colon form; write it as name[key=value, ...]."
             raise SpecError(msg)
     else:

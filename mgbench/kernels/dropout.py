@@ -7,11 +7,11 @@ from torch.nn import functional
 
 def byte_dropout(x: Tensor, p: float) -> Tensor:
     """Zero elements of x with probability p, to the nearest 1/256, and scale the others so that the mean stays; 0 <= p < 1."""
-    kept = round(256 * (1 - p))
+    kept = max(round(256 * (1 - p)), 1)
     if kept >= 256 or x.device.type != "cpu":  # noqa: PLR2004 - elsewhere torch's own is as fast
         return functional.dropout(x, p)
     words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
-    mask = (words.view(torch.uint8)[: x.numel()] < kept).to(x.dtype).mul_(256 / max(kept, 1))
+    mask = (words.view(torch.uint8)[: x.numel()] < kept).to(x.dtype).mul_(256 / kept)
     return x * torch.as_strided(mask, x.shape, x.stride()) if _dense(x) else x * mask.view(x.shape)
 
 

@@ -6,7 +6,7 @@ import attrs
 import torch
 from torch import Generator, Tensor
 
-from mgbench import Skeleton, View, ViewAugmentation
+from mgbench import Skeleton, SpecError, View, ViewAugmentation
 
 
 @attrs.frozen
@@ -30,6 +30,9 @@ class CentralSpatialMasking(ViewAugmentation):
 
     def apply(self, view: View, skeleton: Skeleton, generator: Generator) -> View:
         """Return the same clips with the kept joints named."""
+        if view.joints is not None:
+            msg = "csm masks joints of a view whose joints are masked already; give it once a view, with a larger count."
+            raise SpecError(msg)
         joints, device = len(skeleton.joints), view.x.device
         count = round(0.32 * joints) if self.count is None else min(self.count, joints - 1)
         degrees = torch.tensor(skeleton.degrees, device=device)

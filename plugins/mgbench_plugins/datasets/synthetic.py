@@ -11,14 +11,13 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
 from mgbench.clips import Clips, make_clips
 from mgbench.components import Dataset, Split
 from mgbench.skeleton import Skeleton, load_skeleton
+from mgbench_plugins.datasets.limbs import Array, Clock, bend, place_arm, stack, turned, unit
 
 
-Array: TypeAlias = npt.NDArray[np.float64]
 Vector: TypeAlias = tuple[float, float, float]
 
 FPS: Final = 28.0
@@ -26,10 +25,14 @@ FPS: Final = 28.0
 MEDIAN, SPREAD, SHORTEST, LONGEST = 44.0, 0.68, 8, 150
 #: The share of clips in which legs stand crossed throughout, and how far a hand misses its place, in metres.
 CROSSED, AIM = 0.1, 0.02
-IDLE_PLACES = ["sides", "hips", "belly", "back", "folded", "face", "thigh"]
-IDLE = [2.0, 2.5, 1.5, 0.8, 1.2, 0.3, 0.3]
+#: Where a hand that does not act may rest, and how people's habits are spread over those places.
+IDLE_PLACES: Final = ("sides", "hips", "belly", "back", "folded", "face", "thigh")
+IDLE: Final = (2.0, 2.5, 1.5, 0.8, 1.2, 0.3, 0.3)
+#: How far feet swing, in metres; shares of clips in which both do, the right side acts, and idle hands rest alike.
 SWING, BOTH, RIGHT, SAME = 0.15, 0.5, 0.6, 0.6
-CLIPN, LOST, JUMP = 0.5, 0.02, 8.0
+#: The sensor: spread of a clip's error, share of lost joints, and how much worse a lost joint is.
+UNEVEN, LOST, JUMP = 0.5, 0.02, 8.0
+#: Spread of posture: legs against trunk, the sensor's tilt, a foot, the pelvis, the head, and the trunk.
 TWIST, TILT, FOOT, SHIFT, HEAD, LEAN = 0.3, 0.12, 0.12, 0.06, 0.25, 0.07
 _SIDES: Final = {"left": -1.0, "right": 1.0}
 #: Numbers of the people in each split.
@@ -157,6 +160,7 @@ class Synthetic(Dataset):
     """
 
     name = "synthetic"
+    tiny = "clips=34"
 
     clips: int = attrs.field(default=480, validator=attrs.validators.ge(34))
     noise: float = attrs.field(default=0.01, validator=attrs.validators.ge(0))
@@ -207,33 +211,10 @@ def class_counts(split: Split, clips: int) -> list[int]:
     return [int(count) for count in counts]
 
 
-@attrs.frozen(eq=False)
-class _Clock:
-    """Draws curves over the frames of one clip, `(T,)`."""
-
-    rng: np.random.Generator
-    seconds: Array
-    tempo: float
-
-    def wave(self, rate: float) -> Array:
-        """An oscillation from -1 to 1; its phase is random, its rate nearly the given one."""
-        rate *= self.tempo * np.exp(self.rng.normal(0, 0.2))
-        drift = self.rng.normal(0, 0.3) * np.sin(0.7 * self.seconds + self.rng.uniform(0, 2 * np.pi))
-        return np.sin(2 * np.pi * rate * self.seconds + drift + self.rng.uniform(0, 2 * np.pi))
-
-    def hold(self) -> Array:
-        """From 0 to 1 at a random moment, often before the clip, and sometimes back before its end."""
-        length = self.seconds[-1]
-        begin, end = self.rng.uniform(-0.6, 0.35) * length, self.rng.uniform(0.75, 1.5) * length
-        rise = self.rng.uniform(0.2, 0.5) / self.tempo
-        ramp = np.clip(np.minimum(self.seconds - begin, end - self.seconds) / rise, 0, 1)
-        return ramp * ramp * (3 - 2 * ramp)
-
-
 def _perform(gesture: _Gesture, person: _Person, rng: np.random.Generator) -> dict[str, Array]:
     """Return the joints `(T, 3)` of one clip in the body's frame: right, up, forward, in metres from the pelvis."""
     frames = int(np.clip(np.exp(rng.normal(np.log(MEDIAN), SPREAD)), SHORTEST, LONGEST))
-    clock = _Clock(rng, np.arange(frames) / FPS, person.tempo)
+    clock = Clock(rng, np.arange(frames) / FPS, person.tempo)
     first = "right" if rng.random() < RIGHT else "left"
     hold, wave = clock.hold(), clock.wave(gesture.rate) * person.reach
     x = _legs(gesture, person, clock, first, hold, wave)
@@ -250,47 +231,47 @@ def _perform(gesture: _Gesture, person: _Person, rng: np.random.Generator) -> di
             stroke = np.outer(wave if side == first else -wave, gesture.stroke)
             path = path + hold[:, None] * (_point(x, goal, side, rng) + stroke - path)
             path[:, 2] += 0.3 * hold * (1 - hold)  # around the trunk
-        _arm(x, side, path, np.array(goal.elbow) * (sign, 1, 1) + rng.normal(0, 0.15, 3), person.size)
+        place_arm(x, side, path, np.array(goal.elbow) * (sign, 1, 1) + rng.normal(0, 0.15, 3), person.size)
     return x
 
 
-def _legs(gesture: _Gesture, person: _Person, clock: _Clock, first: str, hold: Array, wave: Array) -> dict[str, Array]:
+def _legs(gesture: _Gesture, person: _Person, clock: Clock, first: str, hold: Array, wave: Array) -> dict[str, Array]:
     """Place pelvis, hips and legs, turned against the trunk; feet swing, cross, or stand, sometimes crossed already."""
     rng, size = clock.rng, person.size
     sway = 0.015 * clock.wave(0.25)
-    x = {"spine_base": _stack(sway + rng.normal(0, SHIFT), np.zeros(len(hold)), rng.normal(0, SHIFT))}
+    x = {"spine_base": stack(sway + rng.normal(0, SHIFT), np.zeros(len(hold)), rng.normal(0, SHIFT))}
     crossed = hold if gesture.legs == "cross" else np.full(len(hold), float(rng.random() < CROSSED))
     swing = SWING * wave if gesture.legs == "swing" else np.zeros(len(hold))
     both = rng.random() < BOTH
     twist = rng.normal(0, TWIST)
     for side, sign in _SIDES.items():
-        x[f"hip_{side}"] = x["spine_base"] + size["hip"] * _turned(_unit(np.array([sign, -0.2, 0.0])), twist)
+        x[f"hip_{side}"] = x["spine_base"] + size["hip"] * turned(unit(np.array([sign, -0.2, 0.0])), twist)
         own = swing if side == first else -both * swing
         across = crossed if side == first else 0.0
         ahead = rng.normal(0, FOOT) + 0.12 * across + own
         floor = np.maximum(0.3 * own, 0) - 0.98 * (size["thigh"] + size["shank"])
-        ankle = _turned(_stack(sign * person.stance * (1 - 1.6 * across), floor, ahead), twist)
-        knee = _turned(np.array([0.15 * sign, 0.0, 1.0]), twist)
-        x[f"knee_{side}"], x[f"ankle_{side}"] = _bend(x[f"hip_{side}"], ankle, size["thigh"], size["shank"], knee)
-        x[f"foot_{side}"] = x[f"ankle_{side}"] + size["foot"] * _turned(_unit(np.array([0.25 * sign, -0.4, 0.9])), twist)
+        ankle = turned(stack(sign * person.stance * (1 - 1.6 * across), floor, ahead), twist)
+        knee = turned(np.array([0.15 * sign, 0.0, 1.0]), twist)
+        x[f"knee_{side}"], x[f"ankle_{side}"] = bend(x[f"hip_{side}"], ankle, size["thigh"], size["shank"], knee)
+        x[f"foot_{side}"] = x[f"ankle_{side}"] + size["foot"] * turned(unit(np.array([0.25 * sign, -0.4, 0.9])), twist)
     return x
 
 
-def _trunk(x: dict[str, Array], gesture: _Gesture, person: _Person, clock: _Clock, hold: Array) -> None:
+def _trunk(x: dict[str, Array], gesture: _Gesture, person: _Person, clock: Clock, hold: Array) -> None:
     """Place spine, neck, head and shoulders; the trunk sways a little."""
     rng, size = clock.rng, person.size
     roll = person.lean[0] + rng.normal(0, 0.04) + 0.03 * clock.wave(0.25)
     pitch = person.lean[1] + rng.normal(0, 0.04) + 0.03 * clock.wave(0.25)
     nod = pitch + rng.normal(0.1, HEAD) + gesture.shrug * hold
-    spine = _unit(_stack(np.sin(roll), np.cos(roll), np.sin(pitch)))
+    spine = unit(stack(np.sin(roll), np.cos(roll), np.sin(pitch)))
     x["spine_mid"] = x["spine_base"] + size["trunk"] * spine
     x["spine_shoulder"] = x["spine_mid"] + size["chest"] * spine
-    x["neck"] = x["spine_shoulder"] + size["neck"] * _unit(_stack(np.sin(roll), np.cos(nod), np.sin(nod)))
-    x["head"] = x["neck"] + size["head"] * _unit(_stack(np.sin(roll) + rng.normal(0, HEAD), np.cos(nod), np.sin(nod)))
+    x["neck"] = x["spine_shoulder"] + size["neck"] * unit(stack(np.sin(roll), np.cos(nod), np.sin(nod)))
+    x["head"] = x["neck"] + size["head"] * unit(stack(np.sin(roll) + rng.normal(0, HEAD), np.cos(nod), np.sin(nod)))
     rise = rng.normal(-0.1, 0.05) + gesture.shrug * hold * person.reach
     turn = rng.normal(0, 0.1)
     for side, sign in _SIDES.items():
-        x[f"shoulder_{side}"] = x["spine_shoulder"] + size["shoulder"] * _unit(_stack(sign, rise + sign * roll, sign * turn))
+        x[f"shoulder_{side}"] = x["spine_shoulder"] + size["shoulder"] * unit(stack(sign, rise + sign * roll, sign * turn))
 
 
 def _point(x: dict[str, Array], place: _Place, side: str, rng: np.random.Generator) -> Array:
@@ -299,49 +280,12 @@ def _point(x: dict[str, Array], place: _Place, side: str, rng: np.random.Generat
     return x[joint] + np.array(place.offset) * (_SIDES[side], 1, 1) + rng.normal(0, AIM, 3)
 
 
-def _arm(x: dict[str, Array], side: str, target: Array, elbow: Array, size: dict[str, float]) -> None:
-    """Bend an arm so that the hand is at the target, or as near as it reaches, and add wrist, thumb and finger tip."""
-    lower = size["forearm"] + size["hand"]
-    x[f"elbow_{side}"], hand = _bend(x[f"shoulder_{side}"], target, size["upper_arm"], lower, elbow)
-    ahead = (hand - x[f"elbow_{side}"]) / lower
-    across = np.cross(ahead, (0.0, 0.6, 0.8))
-    x[f"wrist_{side}"], x[f"hand_{side}"] = hand - size["hand"] * ahead, hand
-    x[f"hand_tip_{side}"] = hand + size["finger"] * ahead
-    x[f"thumb_{side}"] = hand + 0.4 * size["finger"] * (ahead + _unit(across))
-
-
-def _bend(start: Array, target: Array, upper: float, lower: float, pole: Array) -> tuple[Array, Array]:
-    """Return middle and end of two bones that reach from start towards target and bend towards the pole."""
-    line = target - start
-    far = np.linalg.norm(line, axis=-1, keepdims=True)
-    line, far = line / far, np.clip(far, abs(upper - lower) + 0.01, 0.999 * (upper + lower))
-    along = (upper**2 - lower**2 + far**2) / (2 * far)
-    out = _unit(pole - (line * pole).sum(axis=-1, keepdims=True) * line)
-    return start + along * line + np.sqrt(upper**2 - along**2) * out, start + far * line
-
-
-def _stack(right: npt.ArrayLike, up: npt.ArrayLike, forward: npt.ArrayLike) -> Array:
-    """Return three curves as vectors `(T, 3)`."""
-    return np.stack(np.broadcast_arrays(right, up, forward), axis=-1).astype(np.float64)
-
-
-def _unit(vector: Array) -> Array:
-    return vector / np.linalg.norm(vector, axis=-1, keepdims=True)
-
-
-def _turned(vector: Array, angle: float) -> Array:
-    """Turn vectors `(..., 3)` about the vertical."""
-    right, up, forward = np.moveaxis(vector, -1, 0)
-    cos, sin = np.cos(angle), np.sin(angle)
-    return np.stack([cos * right + sin * forward, up, cos * forward - sin * right], axis=-1)
-
-
 def _sense(body: Array, person: _Person, noise: float, rng: np.random.Generator) -> Array:
     """Return joints `(T, V, 3)` as the sensor sees them: x to the right, y up, z away from it, in metres."""
-    x = _turned(body, person.yaw + rng.normal(0, 0.15))
+    x = turned(body, person.yaw + rng.normal(0, 0.15))
     cos, sin = np.cos(person.tilt), np.sin(person.tilt)
     x = np.stack([x[..., 0], cos * x[..., 1] + sin * x[..., 2], sin * x[..., 1] - cos * x[..., 2]], axis=-1)
-    level = noise * np.exp(rng.normal(0, CLIPN))
+    level = noise * np.exp(rng.normal(0, UNEVEN))
     lost = rng.random(x.shape[:2]) < LOST  # joints that tracking loses for a frame
     x += person.place + rng.normal(0, 0.05, 3)
     x += level * rng.standard_normal(x.shape) * np.where(lost, JUMP, 1.0)[..., None]

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import attrs
 from torch import Generator, Tensor, nn
 
-from mgbench import Backbone, Batch, Method, Objective, Recipe
+from mgbench import Backbone, Batch, Method, Objective, Recipe, SpecError
 from mgbench.components import Pipeline
 from mgbench.kernels.cross_correlation import cross_correlation_loss
 from mgbench_plugins.augmentations.crop import Crop
@@ -55,6 +55,9 @@ class MGRL(Method):
 
     def build(self, backbone: Backbone, classes: int) -> Objective:
         """Make the objective: the first view is the anchor."""
+        if self.attention != "none" and backbone.width % self.heads:
+            msg = f"mgrl[heads] got {self.heads}; it must divide the encoder's {backbone.width} features."
+            raise SpecError(msg)
         return _Objective(self, backbone)
 
 
