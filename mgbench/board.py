@@ -123,10 +123,11 @@ def _section(store: Path, key: dict[str, Any], table: polars.DataFrame) -> Itera
     yield ""
     clips = table["test_clips"][0]
     subjects = read_predictions(store, table["cell"][0], table["evaluator"][0])["subject"].n_unique()
+    people = "1 subject" if subjects == 1 else f"{subjects} subjects"
     yield (
-        f"Fitted on {key['fitted_on']}, scored on {key['scored_on']}: {clips} clips of {subjects} subject{'s' * (subjects > 1)} (digest `{digest}`). "
+        f"Fitted on {key['fitted_on']}, scored on {key['scored_on']}: {clips} clips of {people} (digest `{digest}`). "
         "Top-1 is exact per-clip accuracy at the last step, mean ± standard deviation over seeds; the 95 % interval draws whole "
-        f"subjects; the difference to the best floor is paired over the test subjects, its p-value from flipping their signs."
+        "subjects; differences to the best floors are paired over the test subjects, p-values from flipping their signs."
     )
     lines = _lines(table)
     still = [line for line in lines if line.rows["method"][0] is None]
