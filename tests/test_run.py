@@ -1,6 +1,7 @@
 """From the command to cells, records and a board."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,11 +123,12 @@ def test_same_command_again_runs_nothing(finished: Path, mgbench: Command) -> No
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_new_evaluator_trains_nothing(finished: Path, mgbench: Command) -> None:
+def test_new_evaluator_trains_nothing(finished: Path, tmp_path: Path, mgbench: Command) -> None:
     """An evaluator added to a finished cell reads its embedder and leaves its weights and other rows alone."""
-    folder = _cell(finished, "mgrl")
+    store = shutil.copytree(finished, tmp_path / "store")
+    folder = _cell(store, "mgrl")
     weights, rows = (folder / "pretrained" / "embedder.safetensors").stat().st_mtime_ns, read_json(folder / "metrics.json")["rows"]
-    done = _run(mgbench, finished, "-m", "mgrl[projector=16]", "-E", "knn:k=5", "--no-floors")
+    done = _run(mgbench, store, "-m", "mgrl[projector=16]", "-E", "knn:k=5", "--no-floors")
     after = read_json(folder / "metrics.json")["rows"]
 
     assert done.exit_code == 0, done.output

@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 import mgbench
-from mgbench import Backbone, Batch, Clips, Evaluation, Network, Objective, Probe, Skeleton, View, hookimpl
+from mgbench import Backbone, Batch, Clips, Evaluation, Network, Objective, Probe, Skeleton, SpecError, View, hookimpl
 from mgbench.components import KINDS, Component, Split
 from mgbench.registry import Plugin, Registry, installed_plugins
 from mgbench.testing import Check, CheckError, UnavailableError, checks
@@ -270,7 +270,8 @@ def test_a_check_says_its_component_and_rule() -> None:
 
 
 def test_checks_are_chosen_by_component_or_plugin() -> None:
-    """A name selects a component, or everything that a plugin offers; an unknown one selects nothing."""
+    """A name selects a component, or everything that a plugin offers; an unknown one is refused, so that no test is skipped unseen."""
     assert {check.entry.cls.name for check in checks("mgrl")} == {"mgrl"}
     assert {str(check) for check in checks("mgbench")} >= {str(check) for check in checks("mgrl")}
-    assert checks("nothing") == []
+    with pytest.raises(SpecError, match="No component or plugin is called 'nothing'"):
+        checks("nothing")
