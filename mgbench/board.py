@@ -154,7 +154,7 @@ def build_board(store: Path) -> str:
     records = read_records(store)
     lines = ["# Boards", ""]
     if records.is_empty():
-        return "\n".join([*lines, "The store holds no cell yet.", ""])
+        return "\n".join([*lines, f"The store {str(store)!r} holds no cell yet.", ""])
     done = records.filter(polars.col("status") == "ok")
     for key, table in done.group_by(COMPARABLE, maintain_order=True) if not done.is_empty() else []:
         lines += _section(store, dict(zip(COMPARABLE, key, strict=True)), table)

@@ -122,6 +122,12 @@ def parse_augmentation(text: str, registry: Registry) -> tuple[Component, ...] |
     return () if text == "none" else tuple(registry.parse("augmentation", part) for part in spec.split(text, "+"))
 
 
+def canonical_augmentation(text: str, registry: Registry) -> str:
+    """Return the one way to write a pipeline, so that two ways are one cell."""
+    steps = parse_augmentation(text, registry)
+    return "default" if steps is None else "+".join(map(str, steps)) or "none"
+
+
 def parse_axis(texts: tuple[str, ...], kind: str, registry: Registry) -> list[Any]:
     """Return the components of one axis: lists and sweeps expanded, repeated options joined, doubles dropped."""
     found: dict[str, Any] = {}

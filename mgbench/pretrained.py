@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -73,7 +74,12 @@ def rebuild(folder: Path, encoder: Encoder, method: Method | None) -> Pretrained
     if stored["embedder"] != "backbone":
         assert method is not None  # noqa: S101 - the callers' reading of the same file
         embedder = method.build(backbone, stored["classes"]).embedder()
-    embedder.load_state_dict(load_file(folder / "embedder.safetensors"))
+    weights = folder / "embedder.safetensors"
+    try:
+        embedder.load_state_dict(load_file(weights))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        msg = f"{str(weights)!r} does not hold this embedder's weights ({error}); remove the cell and run it again."
+        raise DataError(msg) from error
     return Pretrained(embedder.eval(), skeleton, preprocessing(stored["preprocessing"]), stored["stream"])
 
 

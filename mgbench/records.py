@@ -5,7 +5,7 @@ from typing import Any
 
 import polars
 
-from mgbench.store import CellFolder, cell_folders, read_json
+from mgbench.store import CellFolder, StoreError, cell_folders, read_json
 
 
 #: Identity and settings of a cell that every row carries.
@@ -31,9 +31,25 @@ def cell_rows(folder: CellFolder) -> list[dict[str, Any]]:
     }
     metrics = read_json(folder.metrics)
     rows = metrics.get("rows", {})
-    if not rows or shared["status"] != "ok":
+    if not rows or shared["status"] not in {"ok", "failed"}:
         return [shared]
-    return [{**shared, "evaluator": name, "test_reads": metrics["test_reads"], **row} for name, row in rows.items()]
+    unfinished = [] if shared["status"] == "ok" else [shared]  # an evaluator failed; what the others found stands
+    shared = {**shared, "status": "ok"}
+    return unfinished + [{**shared, "evaluator": name, "test_reads": metrics["test_reads"], **row} for name, row in rows.items()]
+
+
+def _sound_rows(folder: CellFolder) -> list[dict[str, Any]]:
+    try:
+        rows = cell_rows(folder)
+        if any("evaluator" in row for row in rows):
+            polars.read_parquet_schema(folder.predictions)
+    except StoreError as error:
+        return [{"cell": folder.path.name, "status": "damaged", "reason": str(error)}]
+    except (KeyError, TypeError, AttributeError) as error:
+        return [{"cell": folder.path.name, "status": "damaged", "reason": f"its JSON lacks or misplaces {error}"}]
+    except (OSError, polars.exceptions.PolarsError) as error:
+        return [{"cell": folder.path.name, "status": "damaged", "reason": f"its predictions cannot be read: {str(error).splitlines()[0]}"}]
+    return rows
 
 
 def _environment(stored: dict[str, Any]) -> dict[str, Any]:
@@ -42,8 +58,8 @@ def _environment(stored: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_records(store: Path) -> polars.DataFrame:
-    """Return all rows of a store; columns that a row lacks are null."""
-    frames = [polars.DataFrame([row], infer_schema_length=None) for folder in cell_folders(store) for row in cell_rows(folder)]
+    """Return all rows of a store; columns that a row lacks are null. A cell with a damaged file is a row that says so."""
+    frames = [polars.DataFrame([row], infer_schema_length=None) for folder in cell_folders(store) for row in _sound_rows(folder)]
     return polars.concat(frames, how="diagonal_relaxed") if frames else polars.DataFrame()
 
 

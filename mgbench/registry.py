@@ -94,11 +94,11 @@ class Registry:
             manager.add_hookspecs(hookspecs)
             manager.register(self._module(plugin))
             manager.check_pending()
-            offered = getattr(manager.hook, f"mgbench_{kind}s")()
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything, and must stop nothing else
+            offered = [cls for group in getattr(manager.hook, f"mgbench_{kind}s")() for cls in group]
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything, and must stop nothing else
             self.failures.append(Failure(plugin, kind, f"{type(error).__name__}: {error}"))
             return
-        for cls in [cls for group in offered for cls in group]:
+        for cls in offered:
             fault = fault_of(cls, KINDS[kind])
             if fault:
                 self.failures.append(Failure(plugin, kind, fault))

@@ -111,7 +111,7 @@ def _run(cell: Cell, place: Place, stage: _Stage) -> dict[str, Any]:
     choice = preprocessing(cell.run.preprocess)
     fit = to_dense(fold.fit, cell.dataset.skeleton, choice, cell.stream, device)
     test = to_dense(fold.test, cell.dataset.skeleton, choice, cell.stream, device)
-    done = read_json(place.folder.metrics).get("rows", {})
+    done = sound_rows(place.folder)
     pending = [evaluator for evaluator in cell.evaluators if str(evaluator) not in done]
     if cell.encoder is None or cell.method is None:
         origin = _origin(cell, place, fold, device)
@@ -140,6 +140,19 @@ def _origin(cell: Cell, place: Place, fold: Fold, device: torch.device) -> dict[
         "components": component_versions(cell),
         "environment": environment(device),
     }
+
+
+def sound_rows(folder: CellFolder) -> dict[str, Any]:
+    """Return the rows whose predictions can be read; a cell that lost or broke them is evaluated again, which trains nothing."""
+    rows: dict[str, Any] = read_json(folder.metrics).get("rows", {})
+    try:
+        kept = set(polars.read_parquet(folder.predictions, columns=["evaluator"])["evaluator"]) if rows else set()
+    except (OSError, polars.exceptions.PolarsError):
+        kept = set()
+    if rows and not kept:
+        folder.predictions.unlink(missing_ok=True)
+        folder.metrics.unlink()
+    return {name: row for name, row in rows.items() if name in kept}
 
 
 @attrs.frozen(eq=False)

@@ -83,7 +83,7 @@ def read(text: str) -> Call:
     else:
         name, inner = text, ""
     if not name or not set(name) <= _PLAIN:
-        msg = f"The spec {text!r} has no plain name; write name, name:key=value or name[key=value, ...]."
+        msg = f"The spec {text!r} is no plain name; write name, name:key=value or name[key=value, ...]."
         raise SpecError(msg)
     return Call(name, _arguments(text, inner))
 

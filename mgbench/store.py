@@ -59,11 +59,15 @@ def read_json(path: Path) -> dict[str, Any]:
         value: dict[str, Any] = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        msg = f"Cannot read {str(path)!r}: {error}."
+    except OSError as error:
+        msg = f"Cannot read {str(path)!r}: {error.strerror}."
         raise StoreError(msg) from error
-    if value.get("schema") != SCHEMA:
-        msg = f"{str(path)!r} has schema {value.get('schema')!r}; this version of mgbench reads {SCHEMA}."
+    except ValueError as error:
+        msg = f"{str(path)!r} is damaged ({error}); remove it, or the cell, and run the same command again."
+        raise StoreError(msg) from error
+    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+        found = value.get("schema") if isinstance(value, dict) else type(value).__name__
+        msg = f"{str(path)!r} has schema {found!r}; this version of mgbench reads {SCHEMA}."
         raise StoreError(msg)
     return value
 

@@ -211,7 +211,7 @@ def test_a_colon_inside_brackets_is_no_colon_form() -> None:
 
 
 NESTS = "nests values in colon form; write it as name[key=value, ...]."
-NAMELESS = "has no plain name; write name, name:key=value or name[key=value, ...]."
+NAMELESS = "is no plain name; write name, name:key=value or name[key=value, ...]."
 GOES_ON = "goes on after its closing bracket; write name[key=value, ...]."
 NO_PAIR = "which is not of the form key=value."
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import rich_click as click
 
+from mgbench.cli.components import warn_of_failures
 from mgbench.cli.options import plugin_option
 from mgbench.components import KINDS
 from mgbench.registry import registry
@@ -22,7 +23,11 @@ def check_command(name: str, plugin_files: tuple[Path, ...]) -> None:
     """Run the contract's checks over the component or plugin NAME, or over everything: all."""
     from mgbench.testing import CheckError, UnavailableError, checks
 
-    found = checks("" if name == "all" else name, registry(plugin_files))
+    loaded = registry(plugin_files)
+    for kind in KINDS:
+        loaded.entries(kind)
+    warn_of_failures(loaded)
+    found = checks("" if name == "all" else name, loaded)
     broken = 0
     for check in found:
         try:

@@ -26,7 +26,7 @@ def prepare(cell: Cell, store: Path, root: Path, registry: Registry, rerun: Coll
         added = tuple(evaluator for evaluator in cell.evaluators if evaluator not in before)
         cell = attrs.evolve(cell, evaluators=before + added)
     stale = why_stale(status, cell, root) if status.get("status") == "ok" else ""
-    again = ("stale" in rerun and stale) or ("failed" in rerun and status.get("status") not in {None, "ok", "running"})
+    again = ("stale" in rerun and stale) or ("failed" in rerun and status.get("status") not in {None, "ok", "running", "interrupted"})
     if again:
         for path in (folder.pretrained, folder.metrics, folder.predictions, folder.checkpoint, folder.status):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -37,7 +37,7 @@ def prepare(cell: Cell, store: Path, root: Path, registry: Registry, rerun: Coll
         write_json(folder.status, {"status": "skipped", "reason": cell.skipped})
         return folder, "skipped"
     rows = read_json(folder.metrics).get("rows", {})
-    if status.get("status") == "ok" and all(str(evaluator) in rows for evaluator in cell.evaluators):
+    if status.get("status") == "ok" and folder.predictions.is_file() and all(str(e) in rows for e in cell.evaluators):
         if stale:
             write_json(folder.status, {**status, "stale": stale})
         return folder, "ok"

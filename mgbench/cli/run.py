@@ -42,6 +42,8 @@ def _axis(letter: str, name: str, default: tuple[str, ...], about: str) -> Calla
     )
 
 
+#: More cells than anybody runs, and few enough to list.
+_MOST_SEEDS = 10_000
 _BUDGET = "Overrides every method's recipe."
 _DATA_ROOT = "Where the data sets' folders lie.  [default: MGBENCH_DATA, then the configuration, then the platform's data folder]"
 
@@ -146,20 +148,18 @@ def _shared(options: Options) -> "Run":
 
 
 def _axes(options: Options, loaded: Registry) -> "Axes":
-    from mgbench.grid import Axes, parse_augmentation, parse_axis
+    from mgbench.grid import Axes, canonical_augmentation, parse_axis
 
     methods = parse_axis(options.methods, "method", loaded)
     if options.floors:
         chosen = {str(method) for method in methods}
         methods += [floor for floor in parse_axis(_FLOORS, "method", loaded) if str(floor) not in chosen]
-    for text in options.augmentations:
-        parse_augmentation(text, loaded)
     return Axes(
         datasets=parse_axis(options.datasets, "dataset", loaded),
         encoders=parse_axis(options.encoders, "encoder", loaded),
         methods=methods,
         evaluators=parse_axis(options.evaluators, "evaluator", loaded),
-        augmentations=list(dict.fromkeys(options.augmentations)),
+        augmentations=list(dict.fromkeys(canonical_augmentation(text.strip(), loaded) for text in options.augmentations)),
         streams=_streams(options.streams),
         seeds=_seeds(options.seeds),
     )
@@ -179,7 +179,8 @@ def _streams(texts: tuple[str, ...]) -> "list[Stream]":
 def _seeds(text: str) -> list[int]:
     listed = text.startswith("[") and text.endswith("]")
     parts = split(text[1:-1], ",") if listed else [text]
-    if not all(part.isdecimal() for part in parts) or (not listed and int(text) < 1):
+    sound = all(part.isdecimal() and len(part) < 10 for part in parts)  # noqa: PLR2004 - digits
+    if not sound or (not listed and not 0 < int(text) <= _MOST_SEEDS):
         msg = f"--seeds got {text!r}; write how many, such as 3, or a list such as [3,7]."
         raise SpecError(msg)
     return sorted({int(part) for part in parts}) if listed else list(range(int(text)))

@@ -71,9 +71,12 @@ def run_jobs(jobs: list[Job], workers: int, watch: Watch) -> Iterator[tuple[Job,
             for job in ended:
                 yield job, _status(job, running.pop(job))
     finally:
-        for process in running.values():
+        for job, process in running.items():
             process.kill()
             process.join()
+            stored = read_json(job.folder.status)
+            if stored.get("status") in {None, "running"}:
+                write_json(job.folder.status, {**stored, "status": "interrupted", "reason": "the same command continues"})
 
 
 def _status(job: Job, process: ForkServerProcess) -> str:
