@@ -80,7 +80,8 @@ def _against(store: Path, line: Line, floor: Line) -> str:
     differences = np.array([right[subject == s].mean() - base[subject == s].mean() for s in subjects])
     if len(subjects) < 2:  # noqa: PLR2004 - nothing to flip
         return f"{100 * differences.mean():+.1f} (1 subject)"
-    return f"{100 * differences.mean():+.1f} (p = {stats.sign_flip(differences):.3f})"
+    p = stats.sign_flip(differences)
+    return f"{100 * differences.mean():+.1f} ({f'p = {p:.3f}' if p >= 0.0005 else 'p &lt; 0.001'})"  # noqa: PLR2004 - rounding
 
 
 def _percent(values: polars.Series) -> str:
