@@ -33,7 +33,7 @@ SWING, BOTH, RIGHT, SAME = 0.15, 0.5, 0.6, 0.6
 #: The sensor: spread of a clip's error, share of lost joints, and how much worse a lost joint is.
 UNEVEN, LOST, JUMP = 0.5, 0.02, 8.0
 #: Spread of posture: legs against trunk, the sensor's tilt, a foot, the pelvis, the head, and the trunk.
-TWIST, TILT, FOOT, SHIFT, HEAD, LEAN = 0.3, 0.12, 0.12, 0.06, 0.25, 0.07
+TWIST, TILT, FOOT, SHIFT, HEAD, LEAN = 0.3, 0.25, 0.12, 0.06, 0.25, 0.07
 _SIDES: Final = {"left": -1.0, "right": 1.0}
 #: Numbers of the people in each split.
 SUBJECTS: Final[dict[Split, range]] = {"train": range(1, 31), "val": range(31, 36), "test": range(36, 51)}
