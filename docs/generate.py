@@ -17,7 +17,7 @@ import click
 from mgbench.cli import main as command_line
 from mgbench.components import CAPABILITIES, Encoder, Method, Recipe
 from mgbench.manifest import Line, lines
-from mgbench.preprocess import PREPROCESSINGS
+from mgbench.preprocessings import PREPROCESSINGS
 from mgbench.registry import installed_plugins, registry
 from mgbench.skeleton import load_skeleton, skeleton_names
 from mgbench.store import CellFolder

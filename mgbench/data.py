@@ -1,6 +1,7 @@
 """From a data set to tensors: packed once, shared by all cells, split into what is fitted on and what is scored."""
 
 import hashlib
+import io
 import os
 import shutil
 import tempfile
@@ -16,9 +17,13 @@ from mgbench.clips import Clips, make_clips, open_clips, save_clips
 from mgbench.components import Dataset, Split, Stream
 from mgbench.errors import DataError
 from mgbench.fingerprint import data_key
+from mgbench.part import Part
 from mgbench.paths import dataset_folder
-from mgbench.preprocess import Preprocessing, densify
+from mgbench.preprocess import densify
+from mgbench.preprocessings import Preprocessing
 from mgbench.skeleton import Skeleton
+from mgbench.sources import engine_digest
+from mgbench.store import write_bytes
 
 
 @attrs.frozen(eq=False)
@@ -51,10 +56,14 @@ class Fold:
         return hashlib.blake2b(rows.encode(), digest_size=8).hexdigest()
 
 
-def pack(dataset: Dataset, root: Path, cache: Path) -> Path:
+def packed_folder(part: Part, root: Path, cache: Path) -> Path:
+    """Return where a data set is packed, or will be."""
+    return cache / f"{part.name}-{data_key(part, dataset_folder(part, root))}"
+
+
+def pack(dataset: Dataset, part: Part, root: Path, cache: Path) -> Path:
     """Parse and check every split once and return the packed folder; a failure leaves nothing behind."""
-    folder = dataset_folder(dataset, root)
-    target = cache / f"{dataset.name}-{data_key(dataset, folder)}"
+    folder, target = dataset_folder(part, root), packed_folder(part, root, cache)
     if target.is_dir():
         return target
     cache.mkdir(parents=True, exist_ok=True)
@@ -92,6 +101,25 @@ def _join(parts: list[Clips]) -> Clips:
         np.concatenate([part.subject for part in parts]),
         [name for part in parts for name in part.clip],
     )
+
+
+def dense_fold(
+    skeleton: Skeleton, fold: Fold, packed: Path, choice: Preprocessing, stream: Stream, device: torch.device
+) -> tuple[Dense, Dense]:
+    """Return both sides preprocessed; that is done once for all cells, which map the same file."""
+
+    def side(clips: Clips, words: str) -> Dense:
+        path = packed / f"{words}-{choice.name}-{stream}-{engine_digest()}.npy"
+        if not path.is_file():
+            with FileLock(path.with_suffix(".lock")):
+                if not path.is_file():
+                    buffer = io.BytesIO()
+                    np.save(buffer, densify(clips, skeleton, choice, stream).numpy())
+                    write_bytes(path, buffer.getvalue())
+        x = torch.from_numpy(np.load(path, mmap_mode="c")).to(device)
+        return Dense(x, torch.from_numpy(clips.label).to(device), torch.from_numpy(clips.frames).to(device))
+
+    return side(fold.fit, fold.fitted), side(fold.test, fold.scored)
 
 
 def to_dense(clips: Clips, skeleton: Skeleton, choice: Preprocessing, stream: Stream, device: torch.device) -> Dense:

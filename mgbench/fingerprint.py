@@ -1,10 +1,8 @@
 """What a result depends on besides its spec: component sources and versions, libraries, machine; and whether it went stale."""
 
-import ast
 import contextlib
 import hashlib
 import importlib.metadata
-import inspect
 import platform
 import subprocess
 import sys
@@ -12,44 +10,28 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mgbench import spec
-from mgbench.components import Dataset
 from mgbench.errors import MissingDataError
 from mgbench.grid import Cell
+from mgbench.part import Part
 from mgbench.paths import dataset_folder
+from mgbench.sources import engine_digest, source_digest
 
 
 if TYPE_CHECKING:
     import torch
 
 
-def _parts(cell: Cell) -> list[Any]:
-    return [part for part in (cell.dataset, cell.encoder, cell.method) if part is not None]
-
-
-@cache
-def _module_digest(path: str) -> str:
-    """Return a digest of a module's syntax tree without docstrings: comments, blank lines and prose leave it alone."""
-    tree = ast.parse(Path(path).read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return hashlib.blake2b(ast.dump(tree).encode(), digest_size=8).hexdigest()
-
-
 def source_fingerprint(cell: Cell) -> dict[str, str]:
-    """Return a digest of the module of each component of the cell, augmentations included, by component."""
-    parts = _parts(cell)
-    if cell.method is not None:
-        views = [step for view in cell.method.views for step in view]
-        parts += [*cell.method.augment, *views, *cell.method.prepare]
-    return {part.name: _module_digest(inspect.getfile(type(part))) for part in parts}
+    """Return a digest of the code of each component of the cell, augmentations included, by component, and of the core's engine."""
+    modules = {name: path for part in cell.parts for name, path in part.modules}
+    return {"mgbench": engine_digest(), **{name: source_digest(Path(path)) for name, path in modules.items()}}
 
 
 @cache
-def data_key(dataset: Dataset, folder: Path) -> str:
+def data_key(dataset: Part, folder: Path) -> str:
     """Return a key of a data set: its spec, version and source, and the names, sizes and times of its files."""
-    words = (dataset.name, dataset.version, sorted(spec.write_full(dataset).items()), _module_digest(inspect.getfile(type(dataset))))
+    source = [source_digest(Path(path)) for _, path in dataset.modules]
+    words = (dataset.name, dataset.version, sorted(dataset.parameters), source)
     total = hashlib.blake2b(repr(words).encode(), digest_size=8)
     for path in sorted(folder.rglob("*")) if dataset.folders else []:
         stat = path.stat()
@@ -59,11 +41,16 @@ def data_key(dataset: Dataset, folder: Path) -> str:
 
 def component_versions(cell: Cell) -> dict[str, int]:
     """Return the version of each component of the cell, by component."""
-    return {part.name: part.version for part in _parts(cell)}
+    return {part.name: part.version for part in cell.parts}
+
+
+def evaluator_fingerprint(evaluator: Part) -> dict[str, Any]:
+    """Return what a row depends on besides its evaluator's spec."""
+    return {"evaluator_version": evaluator.version, "evaluator_source": source_digest(Path(evaluator.modules[0][1]))}
 
 
 def why_stale(stored: dict[str, Any], cell: Cell, root: Path) -> str:
-    """Return why a finished cell's result might come out otherwise today, or an empty string.
+    """Return why a finished cell's weights might come out otherwise today, or an empty string.
 
     Data that is no longer there makes nothing stale.
     """
@@ -83,6 +70,7 @@ def why_stale(stored: dict[str, Any], cell: Cell, root: Path) -> str:
     return "; ".join(reasons)
 
 
+@cache
 def library_versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that a result depends on."""
     names = ("mgbench", "torch", "numpy", "scipy")

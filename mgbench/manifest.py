@@ -80,7 +80,8 @@ def _files(plugin: Plugin) -> Iterable[Path]:
     return sorted(path for folder in folders for path in folder.rglob("*.py")) or [Path(str(found.origin))]
 
 
-def _key(plugin: Plugin) -> str:
+def plugin_key(plugin: Plugin) -> str:
+    """Return a hash of everything that decides what a plugin offers: its files, and those of the contracts."""
     total = hashlib.blake2b(f"{plugin}{sys.version}".encode(), digest_size=12)
     for path in [*_files(plugin), *Path(__file__).parent.glob("*.py")]:
         total.update(f"{path}\0".encode() + path.read_bytes())
@@ -94,7 +95,7 @@ def lines(registry: Registry) -> list[Line]:
     """
     found: list[Line] = []
     for plugin in registry.plugins:
-        cache = platformdirs.user_cache_path("mgbench") / "manifest" / f"{plugin.distribution}-{plugin.name}-{_key(plugin)}.json"
+        cache = platformdirs.user_cache_path("mgbench") / "manifest" / f"{plugin.distribution}-{plugin.name}-{plugin_key(plugin)}.json"
         if cache.is_file():
             found += [_line(row) for row in json.loads(cache.read_text())["components"]]
             continue

@@ -8,6 +8,7 @@ import platformdirs
 
 from mgbench.components import Dataset
 from mgbench.errors import DataError, MissingDataError
+from mgbench.part import Part
 
 
 def _configured(key: str) -> str | None:
@@ -34,7 +35,7 @@ def store_root(option: Path | None) -> Path:
     return Path(chosen).expanduser() if chosen else Path("runs")
 
 
-def dataset_folder(dataset: Dataset, root: Path) -> Path:
+def dataset_folder(dataset: Dataset | Part, root: Path) -> Path:
     """Return the folder of a data set below the data root, or raise `MissingDataError` that says how to get the data."""
     if not dataset.folders:
         return root

@@ -1,11 +1,5 @@
-"""From clips as recorded to the dense tensor that goes to the device: named, recorded choices of the run.
+"""From clips as recorded to the dense tensor that goes to the device: named, recorded choices of the run."""
 
-`frame50` is what AimCLR, CrosSCLR and PSTL do before training, `first_frame` what CTR-GCN and MAMP do, `raw50` only resizes.
-"""
-
-from typing import Literal, get_args
-
-import attrs
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -14,46 +8,8 @@ from torch.nn import functional
 
 from mgbench.clips import Clips
 from mgbench.components import Stream
-from mgbench.errors import SpecError, nearest
+from mgbench.preprocessings import Preprocessing
 from mgbench.skeleton import Skeleton
-
-
-STREAMS: tuple[Stream, ...] = get_args(Stream)
-
-
-@attrs.frozen
-class Preprocessing:
-    """One way to make clips dense.
-
-    Args:
-        name: the word for `--preprocess`.
-        frames: T after bilinear resizing in time, half-pixel centres.
-        centre: subtract each person's centre joint frame by frame, or from everyone the first person's first spine joint, or nothing.
-        upright: turn each frame about the vertical so that the shoulders lie along +x.
-    """
-
-    name: str
-    frames: int
-    centre: Literal["none", "frame", "first"]
-    upright: bool
-
-
-PREPROCESSINGS = {
-    choice.name: choice
-    for choice in (
-        Preprocessing("frame50", 50, "frame", upright=True),
-        Preprocessing("raw50", 50, "none", upright=False),
-        Preprocessing("first_frame", 64, "first", upright=False),
-    )
-}
-
-
-def preprocessing(name: str) -> Preprocessing:
-    """Return the preprocessing of that name, or raise `SpecError` with the nearest one."""
-    if name not in PREPROCESSINGS:
-        msg = f"There is no preprocessing {name!r}; {nearest(name, PREPROCESSINGS)}"
-        raise SpecError(msg)
-    return PREPROCESSINGS[name]
 
 
 def valid_length(clip: npt.NDArray[np.float32]) -> int:

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from mgbench.clips import Clips
 from mgbench.components import Encoder, Method, Stream
 from mgbench.errors import DataError
-from mgbench.grid import parse_component
 from mgbench.model import Backbone
+from mgbench.part import build, from_json
 from mgbench.paths import store_root
-from mgbench.preprocess import Preprocessing, densify, preprocessing
+from mgbench.preprocess import densify
+from mgbench.preprocessings import Preprocessing, preprocessing
 from mgbench.registry import registry
 from mgbench.skeleton import Skeleton
 from mgbench.store import CellFolder, cell_folders, read_json, write_bytes, write_json
@@ -91,8 +92,8 @@ def load(cell: str | Path, store: Path | None = None, files: tuple[Path, ...] = 
         msg = f"The cell {folder.name!r} scores clips as they are and has no embedder."
         raise DataError(msg)
     alone = read_json(place / "pretrained.json").get("embedder") == "backbone"
-    encoder = parse_component("encoder", stored["encoder"], registry(files))
-    return rebuild(place, encoder, None if alone else parse_component("method", stored["method"], registry(files)))
+    encoder = build(from_json(stored["encoder"]), registry(files))
+    return rebuild(place, encoder, None if alone else build(from_json(stored["method"]), registry(files)))
 
 
 def _named(name: str, store: Path) -> Path:

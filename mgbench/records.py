@@ -5,31 +5,32 @@ from typing import Any
 
 import polars
 
-from mgbench.store import CellFolder, StoreError, cell_folders, read_json
+from mgbench.snapshot import Stored, read_cells
+from mgbench.store import CellFolder, StoreError
 
 
 #: Identity and settings of a cell that every row carries.
 _FACTS = ("augmentation", "stream", "seed")
 
 
-def cell_rows(folder: CellFolder) -> list[dict[str, Any]]:
+def cell_rows(cell: Stored) -> list[dict[str, Any]]:
     """Return the rows of one cell."""
-    stored, status = read_json(folder.spec), read_json(folder.status)
+    stored, status = cell.spec, cell.status
     shared: dict[str, Any] = {
-        "cell": folder.path.name,
+        "cell": cell.folder.path.name,
         **{kind: stored[kind]["spec"] if stored[kind] else None for kind in ("dataset", "encoder", "method")},
         **{key: stored[key] for key in _FACTS},
         **{key: value for key, value in stored["run"].items() if key != "budget"},
         **{f"budget_{key}": value for key, value in stored["run"]["budget"].items()},
-        "learns": stored.get("learns"),
-        "uses_labels": stored.get("uses_labels"),
+        "learns": bool(stored["method"] and stored["method"]["learns"]),
+        "uses_labels": bool(stored["method"] and stored["method"]["uses_labels"]),
         "status": status.get("status", "pending"),
         "reason": status.get("reason", ""),
         "stale": status.get("stale", ""),
         **{f"seconds_{stage}": value for stage, value in status.get("stage_seconds", {}).items()},
         **_environment(status.get("environment", {})),
     }
-    metrics = read_json(folder.metrics)
+    metrics = cell.metrics
     rows = metrics.get("rows", {})
     if not rows or shared["status"] not in {"ok", "failed"}:
         return [shared]
@@ -38,9 +39,10 @@ def cell_rows(folder: CellFolder) -> list[dict[str, Any]]:
     return unfinished + [{**shared, "evaluator": name, "test_reads": metrics["test_reads"], **row} for name, row in rows.items()]
 
 
-def _sound_rows(folder: CellFolder) -> list[dict[str, Any]]:
+def _sound_rows(cell: Stored) -> list[dict[str, Any]]:
+    folder = cell.folder
     try:
-        rows = cell_rows(folder)
+        rows = cell_rows(cell)
         if any("evaluator" in row for row in rows):
             polars.read_parquet_schema(folder.predictions)
     except StoreError as error:
@@ -59,7 +61,7 @@ def _environment(stored: dict[str, Any]) -> dict[str, Any]:
 
 def read_records(store: Path) -> polars.DataFrame:
     """Return all rows of a store; columns that a row lacks are null. A cell with a damaged file is a row that says so."""
-    frames = [polars.DataFrame([row], infer_schema_length=None) for folder in cell_folders(store) for row in _sound_rows(folder)]
+    frames = [polars.DataFrame([row], infer_schema_length=None) for cell in read_cells(store).values() for row in _sound_rows(cell)]
     return polars.concat(frames, how="diagonal_relaxed") if frames else polars.DataFrame()
 
 

@@ -1,52 +1,47 @@
 """One cell from clips to rows: prepare, augment, pretrain, embed, evaluate; every end has a status."""
 
 import copy
-import io
 import os
-import platform
-import resource
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
-import polars
 import torch
-from filelock import FileLock
 from torch import Tensor
 
-from mgbench import metrics, stats
+from mgbench import metrics
 from mgbench.components import Evaluator
-from mgbench.data import Dense, Fold, open_fold, pack, to_dense
+from mgbench.data import Dense, Fold, dense_fold, open_fold, pack, to_dense
 from mgbench.errors import DataError, MgbenchError
-from mgbench.fingerprint import component_versions, data_key, environment, source_fingerprint
-from mgbench.grid import Cell, from_spec
-from mgbench.model import Backbone, Evaluation, Objective, Part, Probe
-from mgbench.paths import dataset_folder
-from mgbench.preprocess import preprocessing
+from mgbench.fingerprint import evaluator_fingerprint
+from mgbench.lease import Lease
+from mgbench.model import Backbone, Objective, Probe
+from mgbench.model import Part as Side
+from mgbench.part import Part
+from mgbench.preprocessings import preprocessing
 from mgbench.pretrained import Pretrained, rebuild
 from mgbench.registry import Registry
-from mgbench.store import CellFolder, read_json, write_bytes, write_json
+from mgbench.rows import append_row, make_row, peak_memory, predictions_of, sound_rows
+from mgbench.store import read_json, write_json
+from mgbench.timing import kin_of
 from mgbench.train import DivergedError, Progress, Training, derive_seed, pretrain
+from mgbench.work import Place, Work, code_origin, data_origin, make_work
 
 
 #: A train embedding of lower effective rank has collapsed to a point or a line.
-COLLAPSED_RANK = 1.5
+COLLAPSED_RANK: Final = 1.5
+#: What `execute` returns of a cell that another process runs.
+BUSY: Final = "busy"
 
 
 class CollapsedError(MgbenchError):
     """Embeddings that carry at most one direction."""
 
 
-@attrs.frozen
-class Place:
-    """Where a cell finds data and leaves results."""
-
-    folder: CellFolder
-    store: Path
-    data_root: Path
-    checkpoint_seconds: float = 60.0
+class _LostError(BaseException):
+    """Another process has taken the lease: whatever this one does from now on is nobody's."""
 
 
 @attrs.define
@@ -54,47 +49,87 @@ class _Stage:
     """Tells where a run stands, and adds up the seconds of each stage."""
 
     place: Place
+    lease: Lease
     seconds: dict[str, float] = attrs.field(factory=dict)
+    origin: dict[str, Any] = attrs.field(factory=dict)
     stage: str = "prepare"
     began: float = attrs.field(factory=time.monotonic)
+    scalars: Any = None
 
     def enter(self, stage: str) -> None:
+        if not self.lease.held:
+            raise _LostError
         now = time.monotonic()
         self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self.began
         self.stage, self.began = stage, now
         self.report(None)
 
     def report(self, progress: Progress | None) -> None:
-        write_json(self.place.folder.progress, {"stage": self.stage, **(attrs.asdict(progress) if progress else {})})
-        if progress:
-            print(  # noqa: T201 - the cell's log
-                f"step {progress.step}/{progress.steps}  loss {progress.loss:.4g}  "
-                f"{progress.clips_per_second:.0f} clips/s  {progress.seconds_left:.0f} s left",
-                flush=True,
-            )
+        told = {"stage": self.stage, **(attrs.asdict(progress) if progress else {})}
+        write_json(self.place.folder.progress, told, durable=False)
+        if progress is None:
+            return
+        print(  # noqa: T201 - the cell's log
+            f"step {progress.step}/{progress.steps}  loss {progress.loss:.4g}  "
+            f"{progress.clips_per_second:.0f} clips/s  {progress.seconds_left:.0f} s left",
+            flush=True,
+        )
+        if self.place.tensorboard:
+            self.draw(progress)
+
+    def draw(self, progress: Progress) -> None:
+        """Write TensorBoard's events."""
+        if self.scalars is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.scalars = SummaryWriter(str(self.place.folder.tensorboard))
+        self.scalars.add_scalar("loss", progress.loss, progress.step)
+        self.scalars.add_scalar("clips_per_second", progress.clips_per_second, progress.step)
+        self.scalars.flush()
 
 
 def execute(place: Place, registry: Registry) -> str:
-    """Run the cell of a folder, or what is missing of it, and return its status; raises nothing but interrupts."""
-    with FileLock(place.folder.lease):
+    """Run the cell of a folder, or what is missing of it, and return its status; raises nothing but interrupts and store errors.
+
+    Where another process holds the cell it is left alone, and `BUSY` is returned.
+    """
+    lease = Lease(place.folder.lease, lost=lambda: os._exit(1))
+    if not lease.take():
+        return BUSY
+    with lease:
         stored = read_json(place.folder.status)
-        began = time.time()
-        stage = _Stage(place)
-        try:
-            cell = from_spec(read_json(place.folder.spec), registry)
-            write_json(place.folder.status, {**stored, "status": "running", "pid": os.getpid(), "began": began})
-            outcome = _run(cell, place, stage)
-            status, reason = "ok", ""
-        except Exception as error:  # noqa: BLE001 - whatever a component raises becomes the cell's status
-            status, reason = _status_of(error), f"{error}" if isinstance(error, MgbenchError) else f"{type(error).__name__}: {error}"
-            traceback.print_exc()
-            outcome = {key: value for key, value in stored.items() if key not in {"status", "reason", "schema"}}
-        stage.enter("done")
-        write_json(place.folder.status, {**outcome, "status": status, "reason": reason, "began": began, "ended": time.time()})
-        place.folder.progress.unlink(missing_ok=True)
-        if status == "ok":
-            place.folder.checkpoint.unlink(missing_ok=True)
+        if stored.get("ended") != place.before and "ended" in stored:
+            return str(stored["status"])
+        return _guarded(place, registry, _Stage(place, lease), stored)
+
+
+def _guarded(place: Place, registry: Registry, stage: _Stage, stored: dict[str, Any]) -> str:
+    """Run a cell and write its end, whatever it is."""
+    began = time.time()
+    kept = {key: value for key, value in stored.items() if key not in {"status", "reason", "failure", "signal", "ended", "schema"}}
+    try:
+        work = make_work(place, registry)
+        stage.origin = code_origin(work.cell)
+        write_json(place.folder.status, {**kept, **stage.origin, "status": "running", "pid": os.getpid(), "began": began})
+        outcome: dict[str, Any] = _run(work, stage)
+        status, reason, failure = "ok", "", ""
+    except Exception as error:  # noqa: BLE001 - whatever a component raises becomes the cell's status
+        status, reason = _status_of(error), f"{error}" if isinstance(error, MgbenchError) else f"{type(error).__name__}: {error}"
+        outcome, failure = {**kept, **stage.origin}, _fingerprint(error)
+        traceback.print_exc()
+    stage.enter("done")
+    ended = {"status": status, "reason": reason, "began": began, "ended": time.time(), **({"failure": failure} if failure else {})}
+    write_json(place.folder.status, {**outcome, **ended})
+    place.folder.progress.unlink(missing_ok=True)
+    if status == "ok":
+        place.folder.checkpoint.unlink(missing_ok=True)
     return status
+
+
+def _fingerprint(error: Exception) -> str:
+    """Return what two failures of one cause have in common: the kind of error, and the innermost place that raised it."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {frame.name} ({Path(frame.filename).name}:{frame.lineno})"
 
 
 def _status_of(error: Exception) -> str:
@@ -104,20 +139,21 @@ def _status_of(error: Exception) -> str:
     return next((status for kind, status in known.items() if isinstance(error, kind)), "failed")
 
 
-def _run(cell: Cell, place: Place, stage: _Stage) -> dict[str, Any]:
+def _run(work: Work, stage: _Stage) -> dict[str, Any]:
+    cell, place = work.cell, work.place
     torch.set_num_threads(cell.run.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    fold = open_fold(cell.dataset, pack(cell.dataset, place.data_root, place.store / "data"), select=cell.run.select)
-    choice = preprocessing(cell.run.preprocess)
-    fit = to_dense(fold.fit, cell.dataset.skeleton, choice, cell.stream, device)
-    test = to_dense(fold.test, cell.dataset.skeleton, choice, cell.stream, device)
+    packed = pack(work.dataset, cell.dataset, place.data_root, place.store / "data")
+    fold = open_fold(work.dataset, packed, select=cell.run.select)
+    fit, test = dense_fold(work.dataset.skeleton, fold, packed, preprocessing(cell.run.preprocess), cell.stream, device)
+    stage.origin |= data_origin(cell, place, fold, device)
     done = sound_rows(place.folder)
-    pending = [evaluator for evaluator in cell.evaluators if str(evaluator) not in done]
-    if cell.encoder is None or cell.method is None:
-        origin = _origin(cell, place, fold, device)
-        _evaluate(cell, place, fold, pending, _Sides(fit, test, None), stage, {})
+    pending = [(part, evaluator) for part, evaluator in work.evaluators if str(part) not in done]
+    if work.encoder is None or work.method is None:
+        origin = stage.origin
+        _evaluate(work, fold, pending, _Sides(fit, test, None), stage, {})
     else:
-        pretrained, described = _pretrained(cell, place, fold, fit, stage)
+        pretrained, described = _pretrained(work, fold, fit, stage)
         facts, origin = dict(described["facts"]), described["origin"]
         stage.enter("embed")
         features = Dense(pretrained.embed(fit.x), fit.label, fit.length)
@@ -126,33 +162,10 @@ def _run(cell: Cell, place: Place, stage: _Stage) -> dict[str, Any]:
             msg = f"The train embeddings have effective rank {facts['effective_rank']}: the method collapsed."
             raise CollapsedError(msg)
         sides = _Sides(features, Dense(pretrained.embed(test.x), test.label, test.length), pretrained, fit, test)
-        _evaluate(cell, place, fold, pending, sides, stage, facts)
+        _evaluate(work, fold, pending, sides, stage, facts)
     stage.enter("record")
-    return {"stage_seconds": {name: round(value, 3) for name, value in stage.seconds.items()}, **origin}
-
-
-def _origin(cell: Cell, place: Place, fold: Fold, device: torch.device) -> dict[str, Any]:
-    """Return what weights depend on besides their spec; kept with them, so that a later evaluator does not make them look new."""
-    return {
-        "data": fold.digest,
-        "data_key": data_key(cell.dataset, dataset_folder(cell.dataset, place.data_root)),
-        "source": source_fingerprint(cell),
-        "components": component_versions(cell),
-        "environment": environment(device),
-    }
-
-
-def sound_rows(folder: CellFolder) -> dict[str, Any]:
-    """Return the rows whose predictions can be read; a cell that lost or broke them is evaluated again, which trains nothing."""
-    rows: dict[str, Any] = read_json(folder.metrics).get("rows", {})
-    try:
-        kept = set(polars.read_parquet(folder.predictions, columns=["evaluator"])["evaluator"]) if rows else set()
-    except (OSError, polars.exceptions.PolarsError):
-        kept = set()
-    if rows and not kept:
-        folder.predictions.unlink(missing_ok=True)
-        folder.metrics.unlink()
-    return {name: row for name, row in rows.items() if name in kept}
+    size = sum(path.stat().st_size for path in place.folder.path.rglob("*") if path.is_file())
+    return {"stage_seconds": {name: round(value, 3) for name, value in stage.seconds.items()}, "kin": kin_of(cell), "bytes": size, **origin}
 
 
 @attrs.frozen(eq=False)
@@ -166,15 +179,16 @@ class _Sides:
     test_clips: Dense | None = None
 
 
-def _pretrained(cell: Cell, place: Place, fold: Fold, fit: Dense, stage: _Stage) -> tuple[Pretrained, dict[str, Any]]:
+def _pretrained(work: Work, fold: Fold, fit: Dense, stage: _Stage) -> tuple[Pretrained, dict[str, Any]]:
     """Return the trained embedder, and facts and origin of its training: read back where it was saved, trained otherwise."""
-    assert cell.encoder is not None and cell.method is not None  # noqa: S101, PT018 - the caller's branch
+    assert work.encoder is not None and work.method is not None  # noqa: S101, PT018 - the caller's branch
+    cell, place, dataset, method = work.cell, work.place, work.dataset, work.method
     described = read_json(place.folder.pretrained / "pretrained.json")
     if described:
-        read = rebuild(place.folder.pretrained, cell.encoder, cell.method)
+        read = rebuild(place.folder.pretrained, work.encoder, method)
         read.embedder.to(fit.x.device)
         return read, described
-    skeleton, method = cell.dataset.skeleton, cell.method
+    skeleton = dataset.skeleton
     stage.enter("augment")
     clips = fold.fit
     for augmentation in method.prepare:
@@ -183,14 +197,13 @@ def _pretrained(cell: Cell, place: Place, fold: Fold, fit: Dense, stage: _Stage)
         fit = to_dense(clips, skeleton, preprocessing(cell.run.preprocess), cell.stream, fit.x.device)
     stage.enter("pretrain")
     torch.manual_seed(derive_seed(cell.seed, "init"))
-    backbone = Backbone(cell.encoder, skeleton, cell.dataset.persons)
-    objective: Objective = method.build(backbone, len(cell.dataset.classes)).to(fit.x.device)
+    backbone = Backbone(work.encoder, skeleton, dataset.persons)
+    objective: Objective = method.build(backbone, len(dataset.classes)).to(fit.x.device)
     training = Training(cell.seed, cell.run.precision, cell.steps, place.folder.checkpoint, place.checkpoint_seconds, stage.report)
     losses = pretrain(objective, method, fit, skeleton, training)
     facts = _training_facts(objective, backbone, losses, method.recipe.batch_size, len(fit.x))
     pretrained = Pretrained(objective.embedder().eval(), skeleton, preprocessing(cell.run.preprocess), cell.stream)
-    origin = _origin(cell, place, fold, fit.x.device)
-    described = {"persons": cell.dataset.persons, "classes": len(cell.dataset.classes), "facts": facts, "origin": origin}
+    described = {"persons": dataset.persons, "classes": len(dataset.classes), "facts": facts, "origin": stage.origin}
     pretrained.save(place.folder.pretrained, described)
     return pretrained, described
 
@@ -207,16 +220,17 @@ def _training_facts(objective: Objective, backbone: Backbone, losses: Tensor, ba
     }
 
 
-def _evaluate(cell: Cell, place: Place, fold: Fold, pending: list[Evaluator], sides: _Sides, stage: _Stage, facts: dict[str, Any]) -> None:
+def _evaluate(work: Work, fold: Fold, pending: list[tuple[Part, Evaluator]], sides: _Sides, stage: _Stage, facts: dict[str, Any]) -> None:
     """Run the evaluators that have no row yet and write each one's row and predictions as soon as it is known."""
-    stage.enter("evaluate")
-    for evaluator in pending:
+    classes = len(work.dataset.classes)
+    for part, evaluator in pending:
+        stage.enter("evaluate")
         began = time.monotonic()
-        evaluation = evaluator.evaluate(_probe(evaluator, sides, len(cell.dataset.classes), cell.seed))
-        row = {**_row(evaluation, fold, len(cell.dataset.classes)), **facts}
-        row |= {"evaluate_seconds": round(time.monotonic() - began, 3), "peak_memory_mb": _peak_memory()}
-        _append(place.folder, str(evaluator), row, _predictions(str(evaluator), evaluation, fold))
-        print(f"{evaluator}: top-1 {row['top1']:.4f}", flush=True)  # noqa: T201 - the cell's log
+        evaluation = evaluator.evaluate(_probe(evaluator, sides, classes, work.cell.seed))
+        row = {**make_row(evaluation, fold, classes), **facts, **evaluator_fingerprint(part)}
+        row |= {"evaluate_seconds": round(time.monotonic() - began, 3), "peak_memory_mb": peak_memory()}
+        append_row(work.place.folder, str(part), row, predictions_of(str(part), evaluation, fold))
+        print(f"{part}: top-1 {row['top1']:.4f}", flush=True)  # noqa: T201 - the cell's log
 
 
 def _probe(evaluator: Evaluator, sides: _Sides, classes: int, seed: int) -> Probe:
@@ -224,65 +238,4 @@ def _probe(evaluator: Evaluator, sides: _Sides, classes: int, seed: int) -> Prob
     if evaluator.reads == "backbone":
         assert sides.pretrained is not None and sides.train_clips is not None and sides.test_clips is not None  # noqa: S101, PT018
         train, test, embedder = sides.train_clips, sides.test_clips, copy.deepcopy(sides.pretrained.embedder)
-    return Probe(Part(train.x, train.label), Part(test.x, test.label), classes, derive_seed(seed, "probe"), embedder)
-
-
-def _row(evaluation: Evaluation, fold: Fold, classes: int) -> dict[str, Any]:
-    scores, label = evaluation.scores.cpu(), torch.from_numpy(fold.test.label)
-    if scores.shape != (len(label), classes) or not bool(torch.isfinite(scores).all()):
-        msg = f"An evaluator returned scores of shape {tuple(scores.shape)}; it must return finite ones of {(len(label), classes)}."
-        raise MgbenchError(msg)
-    predicted = scores.argmax(dim=1)
-    right = (predicted == label).numpy()
-    low, high = stats.wilson(int(right.sum()), len(right))
-    subject_low, subject_high = stats.subject_interval(right, fold.test.subject)
-    return {
-        "top1": metrics.top_k(scores, label, 1),
-        "top1_low": low,
-        "top1_high": high,
-        "top1_subject_low": subject_low,
-        "top1_subject_high": subject_high,
-        "top5": metrics.top_k(scores, label, 5),
-        "mean_class_accuracy": metrics.mean_class_accuracy(predicted, label, classes),
-        "macro_f1": metrics.macro_f1(predicted, label, classes),
-        **evaluation.extra,
-        "fitted_on": fold.fitted,
-        "scored_on": fold.scored,
-        "fit_clips": len(fold.fit),
-        "test_clips": len(label),
-        "test_digest": fold.test_digest,
-    }
-
-
-def _predictions(evaluator: str, evaluation: Evaluation, fold: Fold) -> polars.DataFrame:
-    scores = evaluation.scores.cpu().float()
-    return polars.DataFrame(
-        {
-            "evaluator": [evaluator] * len(fold.test),
-            "clip": list(fold.test.clip),
-            "subject": fold.test.subject,
-            "label": fold.test.label,
-            "predicted": scores.argmax(dim=1).numpy(),
-            "scores": scores.numpy(),
-        },
-        schema_overrides={"scores": polars.Array(polars.Float32, scores.shape[1])},
-    )
-
-
-def _append(folder: CellFolder, evaluator: str, row: dict[str, Any], predictions: polars.DataFrame) -> None:
-    """Add one evaluator's predictions, then its row: a row is never without predictions."""
-    if folder.predictions.is_file():
-        kept = polars.read_parquet(folder.predictions).filter(polars.col("evaluator") != evaluator)
-        predictions = polars.concat([kept, predictions])
-    buffer = io.BytesIO()
-    predictions.write_parquet(buffer)
-    write_bytes(folder.predictions, buffer.getvalue())
-    stored = read_json(folder.metrics)
-    reads = int(stored.get("test_reads", 0)) + (row["scored_on"] == "test")
-    write_json(folder.metrics, {"rows": {**stored.get("rows", {}), evaluator: row}, "test_reads": reads})
-
-
-def _peak_memory() -> int:
-    """Return the largest resident size of this process so far, in megabytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak // (1024 if platform.system() == "Linux" else 1024 * 1024)
+    return Probe(Side(train.x, train.label), Side(test.x, test.label), classes, derive_seed(seed, "probe"), embedder)

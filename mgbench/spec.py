@@ -244,6 +244,11 @@ def write(component: Any) -> str:  # noqa: ANN401 - any attrs component
     return f"{component.name}[{','.join(changed)}]" if changed else str(component.name)
 
 
+def write_call(call: Call) -> str:
+    """Write a call in bracket form; reading it gives it back."""
+    return f"{call.name}[{','.join(f'{key}={text}' for key, text in call.arguments)}]" if call.arguments else call.name
+
+
 def write_full(component: Any) -> dict[str, str]:  # noqa: ANN401
     """Write every parameter of a component, for records that a changed default must not rewrite."""
     return dict(_texts(component, only_changed=False))

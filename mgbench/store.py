@@ -18,8 +18,11 @@ class StoreError(MgbenchError):
     """A store that cannot be read or written."""
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: under another name, flushed to disk, then renamed."""
+def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write a file whole or not at all: under another name, flushed to disk, then renamed.
+
+    What is not `durable` is not flushed: it costs nothing, and a power cut may leave an empty file.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, working = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
@@ -30,8 +33,9 @@ def write_bytes(path: Path, data: bytes) -> None:
         os.fchmod(handle, 0o666 & ~_umask())  # mkstemp makes files that a group cannot read
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(working, path)
     except OSError as error:
         Path(working).unlink(missing_ok=True)
@@ -48,20 +52,28 @@ def _umask() -> int:
     return mask
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
+def write_json(path: Path, value: dict[str, Any], *, durable: bool = True) -> None:
     """Write a JSON object atomically, with the schema's number."""
-    write_bytes(path, (json.dumps({"schema": SCHEMA, **value}, indent=1, allow_nan=False) + "\n").encode())
+    write_bytes(path, (json.dumps({"schema": SCHEMA, **value}, indent=1, allow_nan=False) + "\n").encode(), durable=durable)
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object of this schema, or an empty one where there is no file."""
     try:
-        value: dict[str, Any] = json.loads(path.read_bytes())
+        return parse_json(path.read_bytes(), path)
     except FileNotFoundError:
         return {}
     except OSError as error:
         msg = f"Cannot read {str(path)!r}: {error.strerror}."
         raise StoreError(msg) from error
+
+
+def parse_json(text: str | bytes, path: Path) -> dict[str, Any]:
+    """Return the JSON object of this schema that a file holds, or an empty one of an empty text."""
+    if not text and isinstance(text, str):
+        return {}
+    try:
+        value: dict[str, Any] = json.loads(text)
     except ValueError as error:
         msg = f"{str(path)!r} is damaged ({error}); remove it, or the cell, and run the same command again."
         raise StoreError(msg) from error
@@ -117,6 +129,11 @@ class CellFolder:
     def checkpoint(self) -> Path:
         """The state of an unfinished training."""
         return self.path / "checkpoint.pt"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of TensorBoard's events."""
+        return self.path / "tensorboard"
 
     @property
     def lease(self) -> Path:

@@ -14,10 +14,12 @@ import mgbench
 ROOT = Path(mgbench.__file__).parent
 PLUGINS = Path(__file__).parent.parent / "plugins" / "mgbench_plugins"
 TORCH_FREE = [
-    "mgbench", "mgbench.board", "mgbench.cli.cell", "mgbench.cli.components", "mgbench.cli.leaderboard", "mgbench.cli.plugin",
-    "mgbench.cli.run", "mgbench.clips", "mgbench.components", "mgbench.fingerprint", "mgbench.grid", "mgbench.hookspecs",
-    "mgbench.launch.local", "mgbench.manifest", "mgbench.paths", "mgbench.records", "mgbench.registry", "mgbench.skeleton",
-    "mgbench.spec", "mgbench.stats", "mgbench.store",
+    "mgbench", "mgbench.board", "mgbench.catalogue", "mgbench.cli.axes", "mgbench.cli.cell", "mgbench.cli.components",
+    "mgbench.cli.leaderboard", "mgbench.cli.plugin", "mgbench.cli.run", "mgbench.cli.study", "mgbench.cli.watch", "mgbench.clips",
+    "mgbench.components", "mgbench.fingerprint", "mgbench.grid", "mgbench.hookspecs", "mgbench.launch.local", "mgbench.lease",
+    "mgbench.manifest", "mgbench.part", "mgbench.paths", "mgbench.plan", "mgbench.preprocessings", "mgbench.records",
+    "mgbench.registry", "mgbench.skeleton", "mgbench.snapshot", "mgbench.sources", "mgbench.spec", "mgbench.stats", "mgbench.store",
+    "mgbench.timing",
 ]  # fmt: skip
 #: Each may import those to its left.
 TENSORS = ["preprocess", "graph", "metrics", "data", "model", "train", "pretrained", "run"]

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from mgbench.cli import main as command_line
 from mgbench.grid import parse_augmentation, parse_axis
-from mgbench.preprocess import preprocessing
+from mgbench.preprocessings import preprocessing
 from mgbench.registry import Registry, file_plugin, installed_plugins
 
 

@@ -7,7 +7,8 @@ import torch
 
 from mgbench import Clips, load_skeleton, make_clips
 from mgbench.errors import SpecError
-from mgbench.preprocess import PREPROCESSINGS, densify, derive_stream, preprocessing, resize, turn_upright, valid_length
+from mgbench.preprocess import densify, derive_stream, resize, turn_upright, valid_length
+from mgbench.preprocessings import PREPROCESSINGS, preprocessing
 
 
 Floats = npt.NDArray[np.float64]

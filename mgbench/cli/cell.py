@@ -9,7 +9,7 @@ from mgbench.cli.options import plugin_option
 from mgbench.errors import SpecError
 from mgbench.launch.local import Job, execute_job
 from mgbench.paths import data_root
-from mgbench.store import CellFolder
+from mgbench.store import CellFolder, read_json
 
 
 @click.group("cell")
@@ -28,6 +28,7 @@ def exec_command(folder: Path, root: Path | None, checkpoint_seconds: float, plu
     if not cell.spec.is_file():
         msg = f"{str(folder)!r} holds no spec.json; mgbench run prepares cells below its store."
         raise SpecError(msg)
-    status = execute_job(Job(cell, folder.parent.parent, data_root(root), plugin_files, checkpoint_seconds))
+    before = read_json(cell.status).get("ended")
+    status = execute_job(Job(cell, folder.parent.parent, data_root(root), plugin_files, checkpoint_seconds, before))
     click.echo(f"{folder.name}: {status}")
     sys.exit(0 if status == "ok" else 1)

@@ -1,186 +1,167 @@
-"""`mgbench run`: from options to cells to a summary."""
+"""`mgbench run`: from planned cells to a summary."""
 
+import contextlib
+import re
 import sys
-from collections.abc import Callable
+from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import rich_click as click
 
-from mgbench.cli.components import complete_name, warn_of_failures
-from mgbench.cli.options import plugin_option, store_option
-from mgbench.cli.prepare import prepare
+from mgbench.cli.axes import GridOptions, grid_options, open_catalogue, plan_of, split_options
 from mgbench.cli.watch import Watcher
-from mgbench.components import Precision
-from mgbench.errors import SpecError, nearest
-from mgbench.paths import data_root, store_root
-from mgbench.registry import Registry, registry
-from mgbench.spec import split
+from mgbench.errors import SpecError
+from mgbench.launch.local import Job, Limits, LocalRunner
+from mgbench.store import StoreError
 
 
 if TYPE_CHECKING:
-    from mgbench.components import Stream
-    from mgbench.grid import Axes, Run
+    from mgbench.catalogue import Catalogue
+    from mgbench.plan import Planned
 
 
-_FLOORS = ("untrained", "untrained[calibrate=true]")
-
-
-def _axis(letter: str, name: str, default: tuple[str, ...], about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make the option of one axis of the grid."""
-    return click.option(
-        f"-{letter}",
-        f"--{name}",
-        f"{name}s",
-        multiple=True,
-        default=default,
-        required=not default,
-        show_default=bool(default),
-        shell_complete=complete_name(name),
-        help=about,
-    )
-
-
-#: More cells than anybody runs, and few enough to list.
-_MOST_SEEDS = 10_000
-_BUDGET = "Overrides every method's recipe."
-_DATA_ROOT = "Where the data sets' folders lie.  [default: MGBENCH_DATA, then the configuration, then the platform's data folder]"
+_SECONDS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES: Final = {"M": 2**20, "G": 2**30, "T": 2**40}
 
 
 @click.command("run")
-@_axis("d", "dataset", ("synthetic",), "Data sets. Every axis takes lists a,b and sweeps name[key=[1,2]], and may be repeated.")
-@_axis("m", "method", (), "Methods.")
-@_axis("e", "encoder", ("stgcn",), "Encoders.")
-@_axis("E", "evaluator", ("linear", "knn", "majority", "raw"), "Evaluators.")
-@_axis("a", "augmentation", ("default",), "A pipeline a+b in place of the method's own; 'none' clears it.")
-@click.option("--stream", "streams", multiple=True, default=("joint",), show_default=True, help="joint, bone or motion.")
-@click.option("--seeds", default="1", show_default=True, help="How many (0, 1, ...), or which, in brackets: [3,7].")
-@click.option("--floors/--no-floors", default=True, show_default=True, help="Also measure the untrained encoder, both ways.")
-@click.option("--epochs", type=click.IntRange(min=1), help=_BUDGET)
-@click.option("--batch-size", type=click.IntRange(min=2), help=_BUDGET)
-@click.option("--steps", type=click.IntRange(min=1), help="Optimiser steps, in place of epochs.")
-@click.option("--select", is_flag=True, help="Fit on train and score val, for choosing hyperparameters without the test split.")
-@click.option("--preprocess", default="frame50", show_default=True, help="frame50, raw50 or first_frame.")
-@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True, help="Of training.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Processor threads a cell, part of its identity.")
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Cells at a time.")
+@grid_options
+@click.option("--timeout", metavar="TIME", help="End a cell after 90s, 30m or 2h; its row says timed-out.")
+@click.option("--memory", metavar="SIZE", help="End a cell whose processes use more than 500M or 8G; its row says out-of-memory.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first cell that fails.")
+@click.option("--max-failures", type=click.IntRange(min=1), help="Stop after so many failed cells.")
+@click.option("--tensorboard", is_flag=True, help="Also write losses for TensorBoard, into the cells' folders.")
 @click.option(
     "--checkpoint-seconds", type=click.FloatRange(min=0), default=60.0, show_default=True, help="At most one checkpoint in these."
 )
-@click.option("--rerun", type=click.Choice(["failed", "stale"]), multiple=True, help="Run these cells again from the start.")
-@click.option("--data-root", "root", type=click.Path(path_type=Path), help=_DATA_ROOT)
-@store_option
-@plugin_option
-def run_command(**options: Any) -> None:  # noqa: ANN401 - click passes every option by name, and Options names them again
+@click.pass_context
+def run_command(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click passes every option by name, and RunOptions names them again
     """Run every combination of the given data sets, methods, encoders and seeds, and evaluate each.
 
-    Finished cells are kept: the same command again runs only what is missing. Exit status: 0 all cells ok or skipped, 1 some failed,
-    2 usage error or nothing could run.
+    STUDY is a TOML file whose keys are these options; what is given here wins. Finished cells are kept: the same command again runs only
+    what is missing. Exit status: 0 all cells ok or skipped, 1 some failed, 2 usage error or nothing could run.
     """
-    sys.exit(_run(Options(**options)))
-
-
-@attrs.frozen(kw_only=True)
-class Options:
-    """The command's options, by name."""
-
-    datasets: tuple[str, ...]
-    methods: tuple[str, ...]
-    encoders: tuple[str, ...]
-    evaluators: tuple[str, ...]
-    augmentations: tuple[str, ...]
-    streams: tuple[str, ...]
-    seeds: str
-    floors: bool
-    epochs: int | None
-    batch_size: int | None
-    steps: int | None
-    select: bool
-    preprocess: str
-    precision: Precision
-    threads: int
-    workers: int
-    checkpoint_seconds: float
-    rerun: tuple[str, ...]
-    root: Path | None
-    store: Path | None
-    plugin_files: tuple[Path, ...]
-
-
-def _run(options: Options) -> int:
-    """Plan, prepare and run; return the exit status."""
-    from mgbench.grid import make_cells
-    from mgbench.launch.local import Job, run_jobs
-
-    loaded = registry(options.plugin_files)
-    cells = make_cells(_axes(options, loaded), _shared(options), loaded)
-    warn_of_failures(loaded)
-    store, root = store_root(options.store).absolute(), data_root(options.root).absolute()
-    files = tuple(path.absolute() for path in options.plugin_files)
-    watcher = Watcher(len(cells))
-    jobs, statuses = [], []
-    for cell in cells:
-        folder, status = prepare(cell, store, root, loaded, options.rerun)
-        if status:
-            statuses.append(status)
-            watcher.kept(folder, status)
-        else:
-            jobs.append(Job(folder, store, root, files, options.checkpoint_seconds))
-    with watcher:
-        for job, status in run_jobs(jobs, options.workers, watcher):
-            statuses.append(status)
-            watcher.ended(job.folder, status)
-    click.echo(f"{watcher.summary(statuses)}; results in {store}")
-    for reason in watcher.missing:
-        click.echo(f"Error: {reason}", err=True)
-    bad = set(statuses) - {"ok", "skipped"}
-    return 0 if not bad else 2 if set(statuses) <= {"no-data", "skipped"} else 1
-
-
-def _shared(options: Options) -> "Run":
-    from mgbench.grid import Budget, Run
-    from mgbench.preprocess import preprocessing
-
-    preprocessing(options.preprocess)
-    budget = Budget(options.epochs, options.batch_size, options.steps)
-    return Run(options.preprocess, options.precision, options.threads, options.select, budget)
-
-
-def _axes(options: Options, loaded: Registry) -> "Axes":
-    from mgbench.grid import Axes, canonical_augmentation, parse_axis
-
-    methods = parse_axis(options.methods, "method", loaded)
-    if options.floors:
-        chosen = {str(method) for method in methods}
-        methods += [floor for floor in parse_axis(_FLOORS, "method", loaded) if str(floor) not in chosen]
-    return Axes(
-        datasets=parse_axis(options.datasets, "dataset", loaded),
-        encoders=parse_axis(options.encoders, "encoder", loaded),
-        methods=methods,
-        evaluators=parse_axis(options.evaluators, "evaluator", loaded),
-        augmentations=list(dict.fromkeys(canonical_augmentation(text.strip(), loaded) for text in options.augmentations)),
-        streams=_streams(options.streams),
-        seeds=_seeds(options.seeds),
+    options, rest = split_options(ctx, given)
+    own = RunOptions(
+        Limits(_quantity(rest["timeout"], _SECONDS, "--timeout", "90s, 30m or 2h"), _whole(rest["memory"])),
+        1 if rest["fail_fast"] else rest["max_failures"],
+        rest["checkpoint_seconds"],
+        rest["tensorboard"],
     )
+    sys.exit(_Campaign(options, own, open_catalogue(options)).run())
 
 
-def _streams(texts: tuple[str, ...]) -> "list[Stream]":
-    from mgbench.preprocess import STREAMS
+@attrs.frozen
+class RunOptions:
+    """How cells are run, which changes no result."""
 
-    words = dict.fromkeys(word for text in texts for word in text.split(","))
-    for word in words:
-        if word not in STREAMS:
-            msg = f"There is no stream {word!r}; {nearest(word, STREAMS)}"
-            raise SpecError(msg)
-    return [stream for stream in STREAMS if stream in words]
+    limits: Limits
+    max_failures: int | None
+    checkpoint_seconds: float
+    tensorboard: bool
 
 
-def _seeds(text: str) -> list[int]:
-    listed = text.startswith("[") and text.endswith("]")
-    parts = split(text[1:-1], ",") if listed else [text]
-    sound = all(part.isdecimal() and len(part) < 10 for part in parts)  # noqa: PLR2004 - digits
-    if not sound or (not listed and not 0 < int(text) <= _MOST_SEEDS):
-        msg = f"--seeds got {text!r}; write how many, such as 3, or a list such as [3,7]."
+def _quantity(text: str | None, units: dict[str, float], option: str, examples: str) -> float | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([A-Za-z]?)", text.strip())
+    if match is None or match[2] not in units or not float(match[1]):
+        msg = f"{option} got {text!r}; write {examples}."
         raise SpecError(msg)
-    return sorted({int(part) for part in parts}) if listed else list(range(int(text)))
+    return float(match[1]) * units[match[2]]
+
+
+def _whole(text: str | None) -> int | None:
+    size = _quantity(text, {unit: float(number) for unit, number in _BYTES.items()}, "--memory", "500M, 8G or 1T")
+    return None if size is None else int(size)
+
+
+@attrs.define(eq=False)
+class _Campaign:
+    """One command's cells on their way."""
+
+    options: GridOptions
+    own: RunOptions
+    catalogue: "Catalogue"
+    statuses: list[str] = attrs.field(factory=list, init=False)
+    halved: "dict[Path, Planned]" = attrs.field(factory=dict, init=False)
+
+    def run(self) -> int:
+        """Run what is left to do and return the exit status."""
+        from mgbench.plan import lay_out
+
+        if self.own.tensorboard:
+            _need_tensorboard()
+        store, _ = self.options.places
+        planned = plan_of(self.options, self.catalogue)
+        watcher = Watcher(store, planned)
+        jobs: deque[Job] = deque()
+        for one in planned:
+            lay_out(one)
+            if one.runs:
+                jobs.append(self._job(one))
+            else:
+                self.statuses.append(one.status)
+        watcher.tell_kept()
+        try:
+            with watcher:
+                self._launch(jobs, watcher)
+        except StoreError as error:
+            click.echo(f"Error: {error} What is finished is kept: make room, and run the same command again.", err=True)
+            return 1
+        click.echo(f"{watcher.summary(self.statuses)}; results in {store}")
+        for reason in watcher.missing:
+            click.echo(f"Error: {reason}", err=True)
+        bad = set(self.statuses) - {"ok", "skipped"}
+        return 0 if not bad else 2 if set(self.statuses) <= {"no-data", "skipped"} else 1
+
+    def _job(self, planned: "Planned") -> Job:
+        files = tuple(path.absolute() for path in self.options.plugin_files)
+        if "half-batch" in self.options.retry:
+            self.halved[planned.folder.path] = planned
+        return Job(planned.folder, *self.options.places, files, self.own.checkpoint_seconds, planned.before, self.own.tensorboard)
+
+    def _launch(self, jobs: deque[Job], watcher: Watcher) -> None:
+        failures = 0
+        runner = LocalRunner(jobs, self.options.workers, self.own.limits, watcher)
+        with contextlib.closing(runner.run()) as ends:
+            for job, status in ends:
+                self.statuses.append(status)
+                watcher.ended(job.folder, status)
+                if status == "out-of-memory" and job.folder.path in self.halved:
+                    runner.jobs.extend(self._half(self.halved.pop(job.folder.path), watcher))
+                failures += status not in {"ok", "skipped", "no-data"}
+                if self.own.max_failures is not None and failures >= self.own.max_failures:
+                    watcher.say(f"Stopped after {failures} failed {'cell' if failures == 1 else 'cells'}; the same command goes on.")
+                    self.statuses += ["pending"] * (len(watcher.planned) - len(self.statuses))
+                    return
+
+    def _half(self, planned: "Planned", watcher: Watcher) -> list[Job]:
+        """Return the cell once more with half the batch: another cell, with a row of its own, because its result is another's."""
+        from mgbench.catalogue import Budget
+        from mgbench.plan import lay_out, make_plan
+
+        method = planned.cell.method
+        if method is None or int(method.value("batch_size")) < 4:  # noqa: PLR2004 - a batch of two has no half
+            return []
+        smaller = self.catalogue.method(method, "default", Budget(batch_size=int(method.value("batch_size")) // 2))
+        made = make_plan([attrs.evolve(planned.cell, method=smaller)], *self.options.places)[0]
+        watcher.planned.append(made)
+        watcher.say(f"        once more with batch_size={smaller.value('batch_size')}: {made.folder.path.name}")
+        if not made.runs:
+            self.statuses.append(made.status)
+            return []
+        lay_out(made)
+        job = self._job(made)
+        self.halved.pop(made.folder.path)  # once
+        return [job]
+
+
+def _need_tensorboard() -> None:
+    import importlib.util
+
+    if importlib.util.find_spec("tensorboard") is None:
+        msg = "--tensorboard needs the package tensorboard; install mgbench[tensorboard]."
+        raise SpecError(msg)

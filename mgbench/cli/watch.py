@@ -1,89 +1,121 @@
-"""What a person sees while cells run: a bar a cell on a terminal, plain lines elsewhere."""
+"""What a person sees while cells run: a live table on a terminal, plain lines elsewhere."""
 
 import time
 from collections import Counter
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import attrs
 import rich_click as click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
 from mgbench.launch.local import Job
+from mgbench.plan import Planned
+from mgbench.snapshot import read_cells
 from mgbench.store import CellFolder, read_json
+from mgbench.timing import Costs, read_costs
 
 
 #: Seconds between plain lines about one running cell.
-_EVERY = 10.0
+_EVERY: Final = 10.0
+#: So many kept cells are named one by one; more are counted.
+_NAMED: Final = 40
 
 
 @attrs.define
 class Watcher:
     """Reads the progress that cells write, and tells it."""
 
-    cells: int
+    store: Path
+    planned: list[Planned]
     console: Console = attrs.field(factory=Console)
-    bars: dict[CellFolder, TaskID] = attrs.field(factory=dict)
     told: dict[CellFolder, float] = attrs.field(factory=dict)
+    over: set[Path] = attrs.field(factory=set)
     done: int = 0
     missing: dict[str, None] = attrs.field(factory=dict)
-    live: Progress | None = None
+    live: Live | None = None
+    costs: Costs = attrs.field(factory=lambda: Costs({}, {}))
+    running: list[Job] = attrs.field(factory=list)
 
     def __enter__(self) -> Self:
-        """Start the bars where there is a terminal."""
+        """Start the table where there is a terminal."""
+        self.costs = read_costs(read_cells(self.store).values())
         if self.console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
-            self.live = Progress(*columns, console=self.console, transient=True)
+            self.live = Live(console=self.console, transient=True, refresh_per_second=4, get_renderable=self._table)
             self.live.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Stop the bars."""
+        """Stop the table."""
         if self.live:
             self.live.stop()
+            self.live = None
 
     def __call__(self, running: list[Job], ended: list[Job]) -> None:
         """Tell where the running cells stand."""
-        for job in running:
+        self.running = running
+        for job in running if self.live is None else []:
             progress = read_json(job.folder.progress)
-            if progress and self.live:
-                self._draw(job.folder, progress)
-            elif progress and time.monotonic() - self.told.get(job.folder, 0) >= _EVERY:
-                self.told[job.folder] = time.monotonic()
-                click.echo(f"        {job.folder.path.name}  {_text(progress)}")
-        for job in ended:
-            if self.live and job.folder in self.bars:
-                self.live.remove_task(self.bars.pop(job.folder))
+            now = time.monotonic()
+            if now - self.told.setdefault(job.folder, now) >= _EVERY and progress:
+                self.told[job.folder] = now
+                click.echo(f"        {job.folder.path.name}  {progress_text(progress)}")
 
-    def _draw(self, folder: CellFolder, progress: dict[str, Any]) -> None:
-        assert self.live is not None  # noqa: S101 - the caller's branch
-        if folder not in self.bars:
-            self.bars[folder] = self.live.add_task(folder.path.name, text="")
-        self.live.update(self.bars[folder], completed=progress.get("step", 0), total=progress.get("steps"), text=_text(progress))
+    def _table(self) -> Group:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for job in self.running:
+            progress = read_json(job.folder.progress)
+            text = progress_text(progress) if progress else "starts"
+            table.add_row(Text(job.folder.path.name, overflow="ellipsis", no_wrap=True), Text(text))
+        return Group(table, Text(f"{self.done}/{len(self.planned)} cells, {self._left()}", style="bold"))
 
-    def kept(self, folder: CellFolder, status: str) -> None:
-        """Tell of a cell that needs no run."""
-        stored = read_json(folder.status)
-        reason = f"stale ({stored['stale']}); --rerun stale runs it again" if stored.get("stale") else stored.get("reason", "")
-        self._line(folder, f"{status} (kept)" if status == "ok" else status, reason)
+    def _left(self) -> str:
+        """Return the time that is left: each waiting cell weighs what its kin cost."""
+        left = sum(read_json(job.folder.progress).get("seconds_left", 0.0) for job in self.running)
+        busy = {job.folder.path for job in self.running} | self.over
+        waiting = [self.costs.seconds(one.cell) for one in self.planned if one.runs and one.folder.path not in busy]
+        known = [seconds for seconds in waiting if seconds is not None]
+        if len(known) < len(waiting):
+            return f"{len(waiting)} waiting, time left unknown until one like them has finished"
+        return f"about {clock((left + sum(known)) / max(len(self.running), 1))} left"
+
+    def tell_kept(self) -> None:
+        """Tell of the cells that need no run: one by one where they are few or bad, counted otherwise."""
+        kept = [one for one in self.planned if not one.runs]
+        quiet = {id(one) for one in kept if one.status == "ok" and not one.stale} if len(kept) > _NAMED else set()
+        for one in kept:
+            if id(one) in quiet:
+                self.done += 1
+                continue
+            again = "" if one.status in {"ok", "skipped"} else "; --retry failed runs it again"
+            reason = f"stale ({one.stale}); --retry stale runs it again" if one.stale else f"{one.reason.partition(chr(10))[0]}{again}"
+            self._line(one.folder, one.status if one.status == "skipped" else f"{one.status} (kept)", reason)
+        if quiet:
+            self.say(f"{len(quiet)} finished cells are kept")
 
     def ended(self, folder: CellFolder, status: str) -> None:
         """Tell how a cell ended."""
+        self.over.add(folder.path)
         stored = read_json(folder.status)
         if status == "no-data":  # told once for all cells, when they have run
             self.missing[stored["reason"]] = None
             stored = {}
         rows = read_json(folder.metrics).get("rows", {}) if status == "ok" else {}
-        self._line(
-            folder,
-            status,
-            "  ".join(f"{name} {100 * row['top1']:.1f}" for name, row in rows.items()) or stored.get("reason", "").partition("\n")[0],
-        )
+        found = "  ".join(f"{name} {100 * row['top1']:.1f}" for name, row in rows.items())
+        self._line(folder, status, found or stored.get("reason", "").partition("\n")[0])
+        if status == "ok" and len(self.over) % 20 == 1:  # what has finished teaches what the rest will cost
+            self.costs = read_costs(read_cells(self.store).values())
 
     def _line(self, folder: CellFolder, status: str, text: str) -> None:
         self.done += 1
-        line = f"[{self.done}/{self.cells}] {folder.path.name}  {status}  {text}".rstrip()
+        self.say(f"[{self.done}/{len(self.planned)}] {folder.path.name}  {status}  {text}".rstrip())
+
+    def say(self, line: str) -> None:
+        """Print one line above the table."""
         if self.live:
             self.live.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
@@ -94,11 +126,19 @@ class Watcher:
         return ", ".join(f"{count} {status}" for status, count in Counter(statuses).most_common()) or "no cell"
 
 
-def _text(progress: dict[str, Any]) -> str:
+def clock(seconds: float) -> str:
+    """Return a time as people say it: 42 s, 3:07, 5 h 12 min."""
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"  # noqa: PLR2004 - an hour
+
+
+def progress_text(progress: dict[str, Any]) -> str:
+    """Return where a running cell stands."""
     if "step" not in progress:
         return str(progress["stage"])
-    minutes, seconds = divmod(round(progress["seconds_left"]), 60)
     return (
         f"step {progress['step']}/{progress['steps']}  loss {progress['loss']:.4g}  "
-        f"{progress['clips_per_second']:.0f} clips/s  {minutes}:{seconds:02} left"
+        f"{progress['clips_per_second']:.0f} clips/s  {clock(progress['seconds_left'])} left"
     )

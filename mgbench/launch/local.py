@@ -1,37 +1,66 @@
-"""One process a cell from a forkserver that has torch loaded: isolated like a subprocess, without the seconds of importing."""
+"""One process a cell from a forkserver that has torch loaded: isolated like a subprocess, without the seconds of importing.
 
+A cell that segfaults, hangs or eats the memory costs itself alone. Whatever ends a process before it could write its cell's status,
+the runner writes it.
+"""
+
+import contextlib
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Final
 
 import attrs
+import psutil
 
-from mgbench.store import CellFolder, read_json, write_json
+from mgbench.lease import Lease, owner_of
+from mgbench.store import CellFolder, StoreError, read_json, write_json
+
+
+#: Exit code of a cell's process that found the cell in other hands.
+_BUSY: Final = 75
+#: Seconds between looks at the running processes, and at cells that other runners have.
+_LOOK: Final = 0.2
+_LOOK_AGAIN: Final = 1.0
 
 
 @attrs.frozen
 class Job:
-    """A planned cell and what its process needs to know."""
+    """A planned cell and what its process needs to know; `before` is when it had ended last as it was planned."""
 
     folder: CellFolder
     store: Path
     data_root: Path
     plugin_files: tuple[Path, ...]
     checkpoint_seconds: float
+    before: float | None = None
+    tensorboard: bool = False
+
+
+@attrs.frozen
+class Limits:
+    """What one cell may use: seconds, and bytes of resident memory of its process and all that it started."""
+
+    seconds: float | None = None
+    memory: int | None = None
 
 
 def execute_job(job: Job) -> str:
     """Run a cell in this process and return its status."""
     from mgbench.registry import registry
-    from mgbench.run import Place, execute
+    from mgbench.run import execute
+    from mgbench.work import Place
 
-    return execute(Place(job.folder, job.store, job.data_root, job.checkpoint_seconds), registry(job.plugin_files))
+    place = Place(job.folder, job.store, job.data_root, job.checkpoint_seconds, job.before, job.tensorboard)
+    return execute(place, registry(job.plugin_files))
 
 
 def _end_with_parent() -> None:
@@ -39,52 +68,167 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None  # noqa: S101 - only called in a child
     wait([parent.sentinel])
-    os._exit(1)
+    os.killpg(0, signal.SIGKILL)
 
 
-def _in_child(job: Job) -> None:
+def _in_child(job: Job, gpu: str | None) -> None:
+    os.setsid()  # a group of its own, so that what it starts ends with it, and a terminal's Ctrl-C is the runner's
     threading.Thread(target=_end_with_parent, daemon=True).start()
     log = os.open(job.folder.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o666)
     os.dup2(log, sys.stdout.fileno())
     os.dup2(log, sys.stderr.fileno())
-    execute_job(job)
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    if execute_job(job) == "busy":
+        sys.exit(_BUSY)
+
+
+@attrs.define(eq=False)
+class _Running:
+    job: Job
+    slot: int
+    process: ForkServerProcess
+    began: float
+    ended_for: tuple[str, str] | None = None
+
+    def kill(self) -> None:
+        """End the process and all that it started."""
+        try:
+            os.killpg(self.process.pid or 0, signal.SIGKILL)
+        except ProcessLookupError:  # before its setsid, or after its end
+            self.process.kill()
+
+    def check(self, limits: Limits) -> None:
+        """Kill it where it is over a limit."""
+        if self.ended_for is not None:
+            return
+        seconds = time.monotonic() - self.began
+        if limits.seconds is not None and seconds > limits.seconds:
+            self.ended_for = "timed-out", f"it ran longer than {limits.seconds:g} seconds"
+        elif limits.memory is not None and (used := _memory(self.process.pid)) > limits.memory:
+            self.ended_for = "out-of-memory", f"it used {used / 2**30:.2f} GiB, over the ceiling of {limits.memory / 2**30:.2f} GiB"
+        if self.ended_for is not None:
+            self.kill()
+
+
+def _memory(pid: int | None) -> int:
+    """Return the resident bytes of a process and of all that it started."""
+    total = 0
+    try:
+        process = psutil.Process(pid)
+        for one in [process, *process.children(recursive=True)]:
+            total += one.memory_info().rss
+    except psutil.NoSuchProcess:
+        pass  # it ended meanwhile
+    return total
+
+
+def gpus() -> list[str]:
+    """Return the names of the accelerators that this process may use, without asking CUDA, which a forkserver must not touch."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return [name for name in given.split(",") if name]
+    found = Path("/proc/driver/nvidia/gpus")
+    return [str(i) for i, _ in enumerate(found.iterdir())] if found.is_dir() else []
 
 
 #: Called a few times a second with the jobs that run and, once each, the jobs that ended.
 Watch = Callable[[list[Job], list[Job]], None]
 
 
-def run_jobs(jobs: list[Job], workers: int, watch: Watch) -> Iterator[tuple[Job, str]]:
-    """Run jobs, so many at a time, and yield each with its status as it ends; a killed process is a status like any other."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mgbench.launch.preload"])
-    waiting, running = list(jobs), dict[Job, ForkServerProcess]()
-    try:
-        while waiting or running:
-            while waiting and len(running) < workers:
-                job = waiting.pop(0)
-                running[job] = context.Process(target=_in_child, args=(job,), daemon=False)
-                running[job].start()
-            wait([process.sentinel for process in running.values()], timeout=0.3)
-            ended = [job for job, process in running.items() if not process.is_alive()]
-            watch([job for job in running if job not in ended], ended)
-            for job in ended:
-                yield job, _status(job, running.pop(job))
-    finally:
-        for job, process in running.items():
-            process.kill()
-            process.join()
+@attrs.define(eq=False)
+class LocalRunner:
+    """Runs jobs, so many at a time; jobs may be added meanwhile."""
+
+    jobs: deque[Job]
+    workers: int
+    limits: Limits
+    watch: Watch
+    _running: list[_Running] = attrs.field(factory=list, init=False)
+    _elsewhere: deque[Job] = attrs.field(factory=deque, init=False)
+    _looked: float = attrs.field(default=0.0, init=False)
+
+    def run(self) -> Generator[tuple[Job, str], None, None]:
+        """Run everything and yield each job with its status as it ends; leaving early ends what still runs."""
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["mgbench.launch.preload"])
+        try:
+            while self.jobs or self._running or self._elsewhere:
+                yield from self._back()
+                self._start(context)
+                wait([one.process.sentinel for one in self._running], timeout=_LOOK)
+                for one in self._running:
+                    one.check(self.limits)
+                ended = [one for one in self._running if not one.process.is_alive()]
+                self._running = [one for one in self._running if one not in ended]
+                self.watch([one.job for one in self._running], [one.job for one in ended])
+                for one in ended:
+                    status = _status(one)
+                    if status is None:
+                        self._elsewhere.append(one.job)
+                    else:
+                        yield one.job, status
+        finally:
+            self._stop()
+
+    def _start(self, context: multiprocessing.context.ForkServerContext) -> None:
+        devices = gpus()
+        while self.jobs and len(self._running) < self.workers:
+            job = self.jobs.popleft()
+            if owner_of(job.folder.lease):
+                self._elsewhere.append(job)
+                continue
+            slot = min(set(range(self.workers)) - {one.slot for one in self._running})
+            gpu = devices[slot % len(devices)] if devices else None
+            process = context.Process(target=_in_child, args=(job, gpu), daemon=False)
+            process.start()
+            self._running.append(_Running(job, slot, process, time.monotonic()))
+
+    def _back(self) -> Iterator[tuple[Job, str]]:
+        """Look at the cells that other runners have: yield those that ended there, take up those that were left behind."""
+        if not self._elsewhere or time.monotonic() - self._looked < _LOOK_AGAIN:
+            return
+        self._looked = time.monotonic()
+        for _ in range(len(self._elsewhere)):
+            job = self._elsewhere.popleft()
             stored = read_json(job.folder.status)
-            if stored.get("status") in {None, "running"}:
-                write_json(job.folder.status, {**stored, "status": "interrupted", "reason": "the same command continues"})
+            if owner_of(job.folder.lease):
+                self._elsewhere.append(job)
+            elif "ended" in stored and stored["ended"] != job.before:
+                yield job, str(stored["status"])
+            else:
+                self.jobs.append(job)
+
+    def _stop(self) -> None:
+        for one in self._running:
+            one.kill()
+            one.process.join()
+            with contextlib.suppress(StoreError):  # a full disk, whose error is on its way; the cell then stays `running` by a dead process
+                _write_end(one.job, "interrupted", "the same command continues it")
 
 
-def _status(job: Job, process: ForkServerProcess) -> str:
-    """Return the status that the cell wrote, or write one where its process died before it could."""
-    stored = read_json(job.folder.status)
-    if process.exitcode == 0 and stored.get("status") not in {None, "running"}:
+def _status(one: _Running) -> str | None:
+    """Return the status that a cell wrote, write one where its process died before it could; None where others have the cell."""
+    code = one.process.exitcode or 0
+    stored = read_json(one.job.folder.status)
+    if code == _BUSY:
+        return None
+    if code == 0 and "ended" in stored:
         return str(stored["status"])
-    code = process.exitcode or 0
-    ending = f"signal {-code}" if code < 0 else f"exit code {code}"
-    write_json(job.folder.status, {**stored, "status": "killed", "reason": f"its process ended with {ending}", "ended": time.time()})
-    return "killed"
+    status, reason = one.ended_for or ("killed", f"its process ended with {f'signal {-code}' if code < 0 else f'exit code {code}'}")
+    return _write_end(one.job, status, reason, number=-code if code < 0 and not one.ended_for else None)
+
+
+def _write_end(job: Job, status: str, reason: str, number: int | None = None) -> str | None:
+    """Write the end of a cell whose process did not, and return it; None where somebody else has taken the cell up by now."""
+    lease = Lease(job.folder.lease, lost=lambda: None)
+    if not lease.take():
+        return None
+    with lease:
+        stored = read_json(job.folder.status)
+        if "ended" in stored and stored["ended"] != job.before:
+            return str(stored["status"])
+        kept = {key: value for key, value in stored.items() if key not in {"failure", "signal"}}
+        ending = {"status": status, "reason": reason, "ended": time.time(), **({"signal": number} if number else {})}
+        write_json(job.folder.status, {**kept, **ending})
+    return status

@@ -17,7 +17,8 @@ from mgbench import Backbone, Batch, Clips, Evaluator, Probe, View
 from mgbench.components import Split
 from mgbench.metrics import top_k
 from mgbench.model import Part
-from mgbench.preprocess import densify, preprocessing
+from mgbench.preprocess import densify
+from mgbench.preprocessings import preprocessing
 from mgbench.train import derive_seed
 
 

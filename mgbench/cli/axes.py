@@ -1,0 +1,215 @@
+"""The options that span a grid, shared by `run` and `plan`, and the way from them to planned cells."""
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import rich_click as click
+
+from mgbench.cli.components import complete_name, warn_of_failures
+from mgbench.cli.options import plugin_option, store_option
+from mgbench.cli.study import with_study
+from mgbench.components import Precision
+from mgbench.errors import SpecError, nearest
+from mgbench.paths import data_root, store_root
+from mgbench.preprocessings import PREPROCESSINGS, STREAMS
+from mgbench.registry import registry
+from mgbench.spec import split
+
+
+if TYPE_CHECKING:
+    from mgbench.catalogue import Catalogue
+    from mgbench.components import Stream
+    from mgbench.grid import Axes, Cell, Run
+    from mgbench.plan import Planned, Retry
+
+
+_Command = Callable[..., Any]
+_FLOORS = ("untrained", "untrained[calibrate=true]")
+#: More seeds than anybody runs, and few enough to list.
+_MOST_SEEDS = 10_000
+_BUDGET = "Overrides every method's recipe."
+_DATA_ROOT = "Where the data sets' folders lie.  [default: MGBENCH_DATA, then the configuration, then the platform's data folder]"
+_WHERE = "Keep the cells for which this SQL condition holds, of dataset, encoder, method, augmentation, stream and seed."
+
+
+def _axis(letter: str, name: str, default: tuple[str, ...], about: str) -> Callable[[_Command], _Command]:
+    """Make the option of one axis of the grid."""
+    return click.option(
+        f"-{letter}",
+        f"--{name}",
+        f"{name}s",
+        multiple=True,
+        default=default,
+        show_default=bool(default),
+        shell_complete=complete_name(name),
+        help=about,
+    )
+
+
+_OPTIONS = (
+    click.argument("study", required=False, type=click.Path(path_type=Path, dir_okay=False)),
+    _axis("d", "dataset", ("synthetic",), "Data sets. Every axis takes lists a,b and sweeps name[key=[1,2]], and may be repeated."),
+    _axis("m", "method", (), "Methods; none runs the floors alone."),
+    _axis("e", "encoder", ("stgcn",), "Encoders."),
+    _axis("E", "evaluator", ("linear", "knn", "majority", "raw"), "Evaluators."),
+    _axis("a", "augmentation", ("default",), "Pipelines a+b in place of the method's own; 'none' clears it."),
+    click.option("--stream", "streams", multiple=True, default=("joint",), show_default=True, help="joint, bone or motion."),
+    click.option("--seeds", default="1", show_default=True, help="How many (0, 1, ...), or which, in brackets: [3,7]."),
+    click.option("--floors/--no-floors", default=True, show_default=True, help="Also measure the untrained encoder, both ways."),
+    click.option("--where", help=_WHERE),
+    click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a study: seeds=3, or method.mgrl.epochs=50."),
+    click.option("--epochs", type=click.IntRange(min=1), help=_BUDGET),
+    click.option("--batch-size", type=click.IntRange(min=2), help=_BUDGET),
+    click.option("--steps", type=click.IntRange(min=1), help="Optimiser steps, in place of epochs."),
+    click.option("--select", is_flag=True, help="Fit on train and score val, for choosing hyperparameters without the test split."),
+    click.option("--preprocess", default="frame50", show_default=True, help="frame50, raw50 or first_frame."),
+    click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True, help="Of training."),
+    click.option(
+        "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Processor threads a cell, part of its identity."
+    ),
+    click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Cells at a time."),
+    click.option(
+        "--retry",
+        type=click.Choice(["failed", "stale", "half-batch"]),
+        multiple=True,
+        help="Run cells that failed, or went stale, from the start; after out-of-memory once more with half the batch.",
+    ),
+    click.option("--data-root", "root", type=click.Path(path_type=Path), help=_DATA_ROOT),
+    store_option,
+    plugin_option,
+)
+
+
+def grid_options(command: _Command) -> _Command:
+    """Add the options that span a grid."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@attrs.frozen(kw_only=True)
+class GridOptions:
+    """What these options say, by name."""
+
+    datasets: tuple[str, ...]
+    methods: tuple[str, ...]
+    encoders: tuple[str, ...]
+    evaluators: tuple[str, ...]
+    augmentations: tuple[str, ...]
+    streams: tuple[str, ...]
+    seeds: str
+    floors: bool
+    where: str | None
+    epochs: int | None
+    batch_size: int | None
+    steps: int | None
+    select: bool
+    preprocess: str
+    precision: Precision
+    threads: int
+    workers: int
+    retry: tuple["Retry", ...]
+    root: Path | None
+    store: Path | None
+    plugin_files: tuple[Path, ...]
+
+    @property
+    def places(self) -> tuple[Path, Path]:
+        """The store and the data root."""
+        return store_root(self.store).absolute(), data_root(self.root).absolute()
+
+
+def split_options(ctx: click.Context, given: dict[str, Any]) -> tuple[GridOptions, dict[str, Any]]:
+    """Return the grid's options, completed by the study, and what else the command was given."""
+    merged = with_study(
+        ctx, {key: value for key, value in given.items() if key not in {"study", "changes"}}, given["study"], given["changes"]
+    )
+    names = {field.name for field in attrs.fields(GridOptions)}
+    return GridOptions(**{name: merged[name] for name in names}), {key: value for key, value in merged.items() if key not in names}
+
+
+def open_catalogue(options: GridOptions) -> "Catalogue":
+    """Return the catalogue of what is installed and of the given plugin files."""
+    from mgbench.catalogue import Catalogue
+
+    return Catalogue(registry(options.plugin_files))
+
+
+def plan_of(options: GridOptions, catalogue: "Catalogue") -> "list[Planned]":
+    """Return the grid's cells and where each stands in the store."""
+    from mgbench.grid import make_cells
+    from mgbench.plan import make_plan
+
+    if options.preprocess not in PREPROCESSINGS:
+        msg = f"There is no preprocessing {options.preprocess!r}; {nearest(options.preprocess, PREPROCESSINGS)}"
+        raise SpecError(msg)
+    cells = _chosen(make_cells(_axes(options, catalogue), _shared(options), catalogue), options.where)
+    catalogue.save()
+    warn_of_failures(catalogue.registry)
+    return make_plan(cells, *options.places, options.retry)
+
+
+def _shared(options: GridOptions) -> "Run":
+    from mgbench.catalogue import Budget
+    from mgbench.grid import Run
+
+    budget = Budget(options.epochs, options.batch_size, options.steps)
+    return Run(options.preprocess, options.precision, options.threads, options.select, budget)
+
+
+def _axes(options: GridOptions, catalogue: "Catalogue") -> "Axes":
+    from mgbench.grid import Axes
+
+    floors = _FLOORS if options.floors else ()
+    if not options.methods and not floors:
+        msg = "No method was given; name one by -m, or leave out --no-floors."
+        raise SpecError(msg)
+    return Axes(
+        datasets=catalogue.axis("dataset", options.datasets),
+        encoders=catalogue.axis("encoder", options.encoders),
+        methods=catalogue.axis("method", (*options.methods, *floors)),
+        evaluators=catalogue.axis("evaluator", options.evaluators),
+        augmentations=list(dict.fromkeys(catalogue.augmentation(text) for given in options.augmentations for text in split(given, ","))),
+        streams=_streams(options.streams),
+        seeds=_seeds(options.seeds),
+    )
+
+
+def _chosen(cells: "list[Cell]", where: str | None) -> "list[Cell]":
+    """Return the cells for which a condition holds; one that lacks what it speaks of, as the floors of clips do, is kept."""
+    if where is None:
+        return cells
+    import polars
+
+    words = ("dataset", "encoder", "method")
+    rows = [{**{word: getattr(getattr(cell, word), "name", None) for word in words}, "augmentation": cell.augmentation} for cell in cells]
+    table = polars.DataFrame(rows, schema=dict.fromkeys([*words, "augmentation"], polars.String))
+    table = table.with_columns(stream=polars.Series([cell.stream for cell in cells]), seed=polars.Series([cell.seed for cell in cells]))
+    try:
+        kept = table.select(polars.sql_expr(where).fill_null(value=True).alias("kept"))["kept"].cast(polars.Boolean)
+    except polars.exceptions.PolarsError as error:
+        first = str(error).partition("\n")[0]
+        msg = f"--where got {where!r}, which polars refuses ({first}); write a condition such as \"method = 'mgrl' and seed < 3\"."
+        raise SpecError(msg) from error
+    return [cell for cell, keep in zip(cells, kept, strict=True) if keep]
+
+
+def _streams(texts: Collection[str]) -> "list[Stream]":
+    words = dict.fromkeys(word for text in texts for word in text.split(","))
+    for word in words:
+        if word not in STREAMS:
+            msg = f"There is no stream {word!r}; {nearest(word, STREAMS)}"
+            raise SpecError(msg)
+    return [stream for stream in STREAMS if stream in words]
+
+
+def _seeds(text: str) -> list[int]:
+    listed = text.startswith("[") and text.endswith("]")
+    parts = split(text[1:-1], ",") if listed else [text]
+    sound = all(part.isdecimal() and len(part) < 10 for part in parts)  # noqa: PLR2004 - digits
+    if not sound or (not listed and not 0 < int(text) <= _MOST_SEEDS):
+        msg = f"--seeds got {text!r}; write how many, such as 3, or a list such as [3,7]."
+        raise SpecError(msg)
+    return sorted({int(part) for part in parts}) if listed else list(range(int(text)))

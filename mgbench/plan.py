@@ -1,0 +1,125 @@
+"""Where every cell of a grid stands before anything runs, and what is left to do; nothing is written until a cell is laid out."""
+
+import shutil
+import signal
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import attrs
+
+from mgbench.fingerprint import evaluator_fingerprint, why_stale
+from mgbench.grid import Cell, from_spec, to_spec
+from mgbench.lease import owner_of
+from mgbench.part import Part
+from mgbench.snapshot import Stored, read_cells
+from mgbench.store import CellFolder, StoreError, read_json, write_json
+
+
+Retry = Literal["failed", "stale", "half-batch"]
+#: Ends that would come again: such a cell is kept as it is until its code or data change, or `--retry failed` is given.
+ENDED_BADLY: Final = ("failed", "diverged", "collapsed", "timed-out", "out-of-memory", "killed")
+#: Signals from outside, after which a cell simply continues.
+_FROM_OUTSIDE: Final = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+
+
+@attrs.frozen
+class Planned:
+    """One cell of a grid and where it stands.
+
+    Args:
+        status: as the store has it; `pending` where it has nothing.
+        reason: why it ended so.
+        stale: why a finished result might come out otherwise today.
+        todo: the evaluators that have no valid row, or all where it has to train.
+        trains: whether weights have to be made, or completed.
+        fresh: whether everything of it is to be removed first.
+        before: when it ended the last time, so that another runner's work in between is noticed.
+        marked: what its status says of staleness, for boards.
+    """
+
+    cell: Cell
+    folder: CellFolder
+    status: str
+    reason: str = ""
+    stale: str = ""
+    todo: tuple[Part, ...] = ()
+    trains: bool = False
+    fresh: bool = False
+    before: float | None = None
+    marked: str = ""
+
+    @property
+    def runs(self) -> bool:
+        """Whether anything is left to do."""
+        return bool(self.todo) or self.trains
+
+
+def make_plan(cells: list[Cell], store: Path, root: Path, retry: Collection[Retry] = ()) -> list[Planned]:
+    """Return where each cell stands in a store."""
+    stored = read_cells(store)
+    return [_stand(cell, CellFolder(store / "cells" / cell.name), stored.get(cell.name), root, retry) for cell in cells]
+
+
+def _stand(cell: Cell, folder: CellFolder, stored: Stored | None, root: Path, retry: Collection[Retry]) -> Planned:
+    if cell.skipped:
+        return Planned(cell, folder, "skipped", cell.skipped)
+    if stored is None:
+        return Planned(cell, folder, "pending", todo=cell.evaluators, trains=cell.method is not None)
+    status = stored.status
+    kind, reason, before = status.get("status", "pending"), status.get("reason", ""), status.get("ended")
+    stale = why_stale(status, cell, root) if "source" in status else ""
+    done = _done(cell, stored, stale, retry) if folder.predictions.is_file() else set()
+    todo = tuple(evaluator for evaluator in cell.evaluators if str(evaluator) not in done)
+    if kind == "ok":
+        if stale and "stale" in retry:
+            return Planned(cell, folder, kind, reason, stale, cell.evaluators, cell.method is not None, True, before)
+        return Planned(cell, folder, kind, reason, stale, todo, before=before, marked=status.get("stale", ""))
+    outside = kind == "killed" and status.get("signal") in _FROM_OUTSIDE
+    if kind in ENDED_BADLY and not outside:
+        again = bool(stale) or "failed" in retry
+        trains = cell.method is not None
+        return Planned(cell, folder, kind, reason, stale, cell.evaluators if again else (), again and trains, again, before)
+    return Planned(cell, folder, kind, reason, stale, todo, cell.method is not None, bool(stale), before)
+
+
+def _done(cell: Cell, stored: Stored, stale: str, retry: Collection[Retry]) -> set[str]:
+    """Return the evaluators whose rows stand: made by today's code, or not asked to be made again."""
+    rows: dict[str, dict[str, Any]] = stored.metrics.get("rows", {})
+    if "stale" not in retry or stale:
+        return set(rows)
+    return {
+        str(evaluator)
+        for evaluator in cell.evaluators
+        if str(evaluator) in rows and evaluator_fingerprint(evaluator).items() <= rows[str(evaluator)].items()
+    }
+
+
+def lay_out(planned: Planned) -> None:
+    """Write what a cell's process needs, and what the store shall say of a cell that does not run."""
+    folder, cell = planned.folder, planned.cell
+    if not planned.runs and planned.status != "skipped":
+        if planned.status == "ok" and planned.marked != planned.stale:
+            stored = {key: value for key, value in read_json(folder.status).items() if key != "stale"}
+            write_json(folder.status, {**stored, **({"stale": planned.stale} if planned.stale else {})})
+        return
+    if planned.fresh and not owner_of(folder.lease):
+        for path in (folder.pretrained, folder.metrics, folder.predictions, folder.checkpoint, folder.status, folder.log):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    known = read_spec(folder)
+    if known is not None:
+        before = known.evaluators
+        cell = attrs.evolve(cell, evaluators=before + tuple(e for e in cell.evaluators if e not in before))
+    if known != cell:
+        write_json(folder.spec, to_spec(cell), durable=False)
+    if planned.status == "skipped" and read_json(folder.status).get("reason") != planned.reason:
+        write_json(folder.status, {"status": "skipped", "reason": planned.reason}, durable=False)
+
+
+def read_spec(folder: CellFolder) -> Cell | None:
+    """Return the cell that a folder was laid out for, or None where it has none, or one that was cut off when it was written."""
+    try:
+        stored = read_json(folder.spec)
+        return from_spec(stored) if stored else None
+    except StoreError:
+        return None

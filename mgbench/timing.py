@@ -1,0 +1,87 @@
+"""What a cell will cost, from what finished cells of the same store cost."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from statistics import median
+from typing import Any
+
+import attrs
+
+from mgbench.errors import MgbenchError
+from mgbench.grid import Cell
+from mgbench.part import Part
+from mgbench.snapshot import Stored
+
+
+@attrs.frozen
+class Cost:
+    """What one finished cell cost: seconds a clip of training, seconds of everything else, and bytes on disk."""
+
+    clip: float
+    rest: float
+    size: int
+
+
+def kin_of(cell: Cell) -> list[str]:
+    """Return what makes cells alike in cost, from the closest likeness to the widest; a cell's status keeps it."""
+    encoder, method = cell.encoder, cell.method
+    if encoder is None or method is None:
+        return [f"{cell.dataset.digest} {'+'.join(map(str, cell.evaluators))}", "clips"]
+    pair = f"{encoder.digest} {method.name}"
+    return [f"{cell.dataset.digest} {encoder.digest} {method.digest}", f"{cell.dataset.digest} {pair}", pair, method.name, "any"]
+
+
+@attrs.frozen
+class Costs:
+    """Costs of finished cells by kinship, and the training clips of data sets."""
+
+    known: dict[str, list[Cost]]
+    fit_clips: dict[str, int]
+
+    def of(self, cell: Cell) -> Cost | None:
+        """Return the median cost of a cell's nearest kin that finished."""
+        for key in kin_of(cell):
+            found = self.known.get(key)
+            if found:
+                return Cost(median(c.clip for c in found), median(c.rest for c in found), int(median(c.size for c in found)))
+        return None
+
+    def seconds(self, cell: Cell) -> float | None:
+        """Return the seconds that a cell will take, or None where nothing like it has finished."""
+        cost = self.of(cell)
+        clips = _clips(cell.method, cell.steps, self.fit_clips.get(cell.dataset.digest, 0))
+        return None if cost is None or clips is None else cost.rest + cost.clip * clips
+
+
+def _clips(method: Part | None, steps: int | None, fit: int) -> int | None:
+    """Return the clips that a training processes; None where the number of training clips is not known yet."""
+    if method is None:
+        return 0
+    batch = int(method.value("batch_size"))
+    if steps is not None:
+        return steps * (min(batch, fit) if fit else batch)
+    if not fit:
+        return None
+    batch = min(batch, fit)
+    return int(method.value("epochs")) * (fit // batch) * batch
+
+
+def read_costs(cells: Iterable[Stored]) -> Costs:
+    """Return what the finished cells of a store cost; a damaged one tells nothing."""
+    known: dict[str, list[Cost]] = defaultdict(list)
+    fit_clips: dict[str, int] = {}
+    for stored in cells:
+        try:
+            status, rows = stored.status, stored.metrics.get("rows", {})
+        except MgbenchError:
+            continue
+        seconds: dict[str, Any] = status.get("stage_seconds", {})
+        row: dict[str, Any] = next(iter(rows.values()), {})
+        if status.get("status") != "ok" or not seconds or "fit_clips" not in row or not status.get("kin"):
+            continue
+        training, clips = seconds.get("pretrain", 0.0), row.get("clips_processed", 0)
+        cost = Cost(training / clips if clips else 0.0, sum(seconds.values()) - training, status.get("bytes", 0))
+        for key in status["kin"]:
+            known[key].append(cost)
+        fit_clips.setdefault(status["kin"][0].partition(" ")[0], row["fit_clips"])
+    return Costs(dict(known), fit_clips)
