@@ -61,6 +61,8 @@ def why_stale(stored: dict[str, Any], cell: Cell, root: Path) -> str:
     ]
     changed = [name for name, digest in source_fingerprint(cell).items() if stored["source"].get(name) != digest]
     reasons += [f"the source of {name} changed" for name in changed]
+    if "environment" not in stored:  # it ended before its data were read
+        return "; ".join(reasons)
     versions = stored["environment"]["versions"]
     now = library_versions()
     reasons += [f"{name} is {now[name]}, was {versions.get(name)}" for name in ("torch",) if versions.get(name) != now[name]]
