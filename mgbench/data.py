@@ -16,7 +16,7 @@ from torch import Tensor
 from mgbench.clips import Clips, make_clips, open_clips, save_clips
 from mgbench.components import Dataset, Split, Stream
 from mgbench.errors import DataError
-from mgbench.fingerprint import data_key
+from mgbench.fingerprint import packed_folder
 from mgbench.part import Part
 from mgbench.paths import dataset_folder
 from mgbench.preprocess import densify
@@ -54,11 +54,6 @@ class Fold:
         """A digest of the ids and labels that are scored; two cells compare only where it is equal."""
         rows = "\n".join(f"{name}\t{label}" for name, label in zip(self.test.clip, self.test.label, strict=True))
         return hashlib.blake2b(rows.encode(), digest_size=8).hexdigest()
-
-
-def packed_folder(part: Part, root: Path, cache: Path) -> Path:
-    """Return where a data set is packed, or will be."""
-    return cache / f"{part.name}-{data_key(part, dataset_folder(part, root))}"
 
 
 def pack(dataset: Dataset, part: Part, root: Path, cache: Path) -> Path:

@@ -39,6 +39,11 @@ def data_key(dataset: Part, folder: Path) -> str:
     return total.hexdigest()
 
 
+def packed_folder(dataset: Part, root: Path, cache: Path) -> Path:
+    """Return where a data set is packed, or will be; raise `MissingDataError` where there is nothing to pack."""
+    return cache / f"{dataset.name}-{data_key(dataset, dataset_folder(dataset, root))}"
+
+
 def component_versions(cell: Cell) -> dict[str, int]:
     """Return the version of each component of the cell, by component."""
     return {part.name: part.version for part in cell.parts}

@@ -68,7 +68,7 @@ class Cell:
         words = (digests, self.augmentation, self.stream, self.seed, self.steps, run.preprocess, run.precision, run.threads, run.select)
         return hashlib.blake2b(repr(words).encode(), digest_size=5).hexdigest()
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The directory's name: readable words, then the id."""
         return "-".join([*(part.slug for part in self.parts), f"s{self.seed}", self.id])

@@ -28,6 +28,7 @@ class Planned:
     """One cell of a grid and where it stands.
 
     Args:
+        cells: the folder of all cells.
         status: as the store has it; `pending` where it has nothing.
         reason: why it ended so.
         stale: why a finished result might come out otherwise today.
@@ -39,7 +40,7 @@ class Planned:
     """
 
     cell: Cell
-    folder: CellFolder
+    cells: Path
     status: str
     reason: str = ""
     stale: str = ""
@@ -50,6 +51,11 @@ class Planned:
     marked: str = ""
 
     @property
+    def folder(self) -> CellFolder:
+        """The cell's files."""
+        return CellFolder(self.cells / self.cell.name)
+
+    @property
     def runs(self) -> bool:
         """Whether anything is left to do."""
         return bool(self.todo) or self.trains
@@ -57,30 +63,30 @@ class Planned:
 
 def make_plan(cells: list[Cell], store: Path, root: Path, retry: Collection[Retry] = ()) -> list[Planned]:
     """Return where each cell stands in a store."""
-    stored = read_cells(store)
-    return [_stand(cell, CellFolder(store / "cells" / cell.name), stored.get(cell.name), root, retry) for cell in cells]
+    stored, folder = read_cells(store), store / "cells"
+    return [_stand(cell, folder, stored.get(cell.name), root, retry) for cell in cells]
 
 
-def _stand(cell: Cell, folder: CellFolder, stored: Stored | None, root: Path, retry: Collection[Retry]) -> Planned:
+def _stand(cell: Cell, cells: Path, stored: Stored | None, root: Path, retry: Collection[Retry]) -> Planned:
     if cell.skipped:
-        return Planned(cell, folder, "skipped", cell.skipped)
+        return Planned(cell, cells, "skipped", cell.skipped)
     if stored is None:
-        return Planned(cell, folder, "pending", todo=cell.evaluators, trains=cell.method is not None)
+        return Planned(cell, cells, "pending", todo=cell.evaluators, trains=cell.method is not None)
     status = stored.status
     kind, reason, before = status.get("status", "pending"), status.get("reason", ""), status.get("ended")
     stale = why_stale(status, cell, root) if "source" in status else ""
-    done = _done(cell, stored, stale, retry) if folder.predictions.is_file() else set()
+    done = _done(cell, stored, stale, retry) if stored.folder.predictions.is_file() else set()
     todo = tuple(evaluator for evaluator in cell.evaluators if str(evaluator) not in done)
+    trains = cell.method is not None
     if kind == "ok":
         if stale and "stale" in retry:
-            return Planned(cell, folder, kind, reason, stale, cell.evaluators, cell.method is not None, True, before)
-        return Planned(cell, folder, kind, reason, stale, todo, before=before, marked=status.get("stale", ""))
+            return Planned(cell, cells, kind, reason, stale, cell.evaluators, trains, True, before)
+        return Planned(cell, cells, kind, reason, stale, todo, before=before, marked=status.get("stale", ""))
     outside = kind == "killed" and status.get("signal") in _FROM_OUTSIDE
     if kind in ENDED_BADLY and not outside:
         again = bool(stale) or "failed" in retry
-        trains = cell.method is not None
-        return Planned(cell, folder, kind, reason, stale, cell.evaluators if again else (), again and trains, again, before)
-    return Planned(cell, folder, kind, reason, stale, todo, cell.method is not None, bool(stale), before)
+        return Planned(cell, cells, kind, reason, stale, cell.evaluators if again else (), again and trains, again, before)
+    return Planned(cell, cells, kind, reason, stale, todo, trains, bool(stale), before)
 
 
 def _done(cell: Cell, stored: Stored, stale: str, retry: Collection[Retry]) -> set[str]:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -136,6 +137,30 @@ class _Point(nn.Module):
 
 
 @attrs.frozen
+class Spinning(Method):
+    """Keep one core busy for half a second, in place of training."""
+
+    name = "spinning"
+
+    recipe: Recipe = attrs.field(default=Recipe(epochs=1, batch_size=40), kw_only=True)
+
+    def build(self, backbone: Backbone, classes: int) -> Objective:
+        return _Spinning(backbone)
+
+
+class _Spinning(Objective):
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
+        end = time.process_time() + 0.25
+        while time.process_time() < end:
+            pass
+        return {"loss": self.backbone(batch.views[0].x).square().mean()}
+
+
+@attrs.frozen
 class Bomb(ViewAugmentation):
     """Leave clips as they are; kill the process at the n-th call where the environment says so."""
 
@@ -161,7 +186,7 @@ def mgbench_encoders() -> list[type[Encoder]]:
 
 @hookimpl
 def mgbench_methods() -> list[type[Method]]:
-    return [Faulty]
+    return [Faulty, Spinning]
 
 
 @hookimpl

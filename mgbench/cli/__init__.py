@@ -10,6 +10,7 @@ from mgbench.errors import MgbenchError
 
 _COMMANDS = {
     "run": ("mgbench.cli.run", "Run the grid of data sets, methods, encoders and seeds."),
+    "plan": ("mgbench.cli.plan", "Show what run would do, its cost, and what it can show."),
     "list": ("mgbench.cli.components", "List the installed components."),
     "show": ("mgbench.cli.components", "Show a component: parameters, paper, what it needs and gives."),
     "plugin": ("mgbench.cli.plugin", "Check and diagnose plugins."),

@@ -173,7 +173,7 @@ def _axes(options: GridOptions, catalogue: "Catalogue") -> "Axes":
         evaluators=catalogue.axis("evaluator", options.evaluators),
         augmentations=list(dict.fromkeys(catalogue.augmentation(text) for given in options.augmentations for text in split(given, ","))),
         streams=_streams(options.streams),
-        seeds=_seeds(options.seeds),
+        seeds=read_seeds(options.seeds),
     )
 
 
@@ -205,7 +205,8 @@ def _streams(texts: Collection[str]) -> "list[Stream]":
     return [stream for stream in STREAMS if stream in words]
 
 
-def _seeds(text: str) -> list[int]:
+def read_seeds(text: str) -> list[int]:
+    """Return the seeds that `--seeds` gives."""
     listed = text.startswith("[") and text.endswith("]")
     parts = split(text[1:-1], ",") if listed else [text]
     sound = all(part.isdecimal() and len(part) < 10 for part in parts)  # noqa: PLR2004 - digits

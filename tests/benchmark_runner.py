@@ -1,0 +1,109 @@
+"""How much the runner itself costs: `python tests/benchmark_runner.py [--rounds 5]` prints one table; each figure has a target.
+
+Commands are real ones, timed as whole processes in interleaved rounds. The store of ten thousand finished cells is one finished cell
+copied under the names that the plan gives.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import attrs
+
+from mgbench.catalogue import Catalogue
+from mgbench.cli.axes import GridOptions, plan_of
+from mgbench.grid import to_spec
+from mgbench.registry import registry
+from mgbench.store import write_json
+
+
+ZOO = Path(__file__).parent / "zoo.py"
+TINY = ("-d", "waves", "-e", "flat", "-m", "faulty", "-E", "knn", "--no-floors", "--plugin", str(ZOO))
+TRAINING = ("-d", "waves", "-e", "stgcn[width=8]", "-m", "supervised[epochs=20]", "-E", "knn", "--no-floors", "--plugin", str(ZOO))
+SPINNING = ("-d", "waves", "-e", "flat", "-m", "spinning", "-E", "knn", "--no-floors", "--plugin", str(ZOO))
+MANY = ("-d", "waves,waves[clips=20]", "-e", "stgcn[width=[4,8,16,32,64]]", "-m", "mgrl,pstl,barlow_twins,supervised,faulty")
+
+
+def run(store: Path, *arguments: str, command: str = "run") -> float:
+    """Return the seconds of one command."""
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "mgbench", command, *arguments, "--store", str(store)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+    return time.perf_counter() - began
+
+
+def fresh(store: Path, *arguments: str) -> float:
+    """Return the seconds of a command on an empty store whose data are packed."""
+    shutil.rmtree(store / "cells", ignore_errors=True)
+    return run(store, *arguments)
+
+
+def finished(store: Path, cells: int) -> None:
+    """Fill a store with so many finished cells."""
+    run(store, *TINY)
+    names = {field.name: field.default for field in attrs.fields(GridOptions)}
+    given = {
+        "datasets": ("waves",), "methods": ("faulty",), "encoders": ("flat",), "evaluators": ("knn",), "augmentations": ("default",),
+        "streams": ("joint",), "seeds": str(cells), "floors": False, "preprocess": "frame50", "precision": "fp32", "threads": 1,
+        "workers": 1, "retry": (), "store": store, "plugin_files": (ZOO,), "select": False,
+    }  # fmt: skip
+    planned = plan_of(GridOptions(**{**dict.fromkeys(names), **given}), Catalogue(registry((ZOO,))))
+    source = planned[0].folder.path
+    for one in planned[1:]:
+        folder = one.folder
+        folder.path.mkdir()
+        write_json(folder.spec, to_spec(one.cell), durable=False)
+        for name in ("status.json", "metrics.json", "predictions.parquet"):
+            os.link(source / name, folder.path / name)
+
+
+def measure(work: Path, cells: int) -> dict[str, float]:
+    """Return one round of figures."""
+    one, many = fresh(work / "a", *TINY, "--seeds", "1"), fresh(work / "a", *TINY, "--seeds", "21")
+    spins = [fresh(work / "b", *SPINNING, "--seeds", "8", "--workers", workers) for workers in "12"]
+    trains = [fresh(work / "c", *TRAINING, "--seeds", "8", "--workers", workers) for workers in "12"]
+    empty = run(work / "d", *TINY, "--seeds", "1")
+    resumed = run(work / "d", *TINY, "--seeds", str(cells))
+    few = run(work / "e", *MANY, "--no-floors", "--plugin", str(ZOO), "--seeds", "1", command="plan")
+    planned = run(work / "e", *MANY, "--no-floors", "--plugin", str(ZOO), "--seeds", "2000", command="plan")
+    return {
+        "seconds a cell after the first (0.15)": (many - one) / 20,
+        "two workers against one, spinning (1.8)": spins[0] / spins[1],
+        "two workers against one, training": trains[0] / trains[1],
+        f"resume {cells} finished cells, s (2)": resumed - empty,
+        "the same with the start of Python, s": resumed,
+        "plan 100000 cells, s (2)": planned - few,
+        "the same with the start of Python, s ": planned,
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--cells", type=int, default=10_000)
+    arguments = parser.parse_args()
+    figures: dict[str, list[float]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        finished(work / "d", arguments.cells)
+        for _ in range(arguments.rounds):
+            for name, value in measure(work, arguments.cells).items():
+                figures[name].append(value)
+    print(f"| figure (target) | median of {arguments.rounds} | least | most |\n|---|---|---|---|")
+    for name, values in figures.items():
+        print(f"| {name.strip()} | {statistics.median(values):.2f} | {min(values):.2f} | {max(values):.2f} |")
+
+
+if __name__ == "__main__":
+    main()
