@@ -75,30 +75,21 @@ def _stand(cell: Cell, cells: Path, stored: Stored | None, root: Path, retry: Co
     status = stored.status
     kind, reason, before = status.get("status", "pending"), status.get("reason", ""), status.get("ended")
     stale = why_stale(status, cell, root) if "source" in status else ""
-    done = _done(cell, stored, stale, retry) if stored.folder.predictions.is_file() else set()
-    todo = tuple(evaluator for evaluator in cell.evaluators if str(evaluator) not in done)
+    rows: dict[str, dict[str, Any]] = stored.metrics.get("rows", {}) if stored.folder.predictions.is_file() else {}
+    todo = tuple(evaluator for evaluator in cell.evaluators if str(evaluator) not in rows)
     trains = cell.method is not None
     if kind == "ok":
+        old = tuple(e for e in cell.evaluators if str(e) in rows and not evaluator_fingerprint(e).items() <= rows[str(e)].items())
+        why = "; ".join(filter(None, [stale, *(f"the source of {evaluator.name} changed" for evaluator in old)]))
         if stale and "stale" in retry:
-            return Planned(cell, cells, kind, reason, stale, cell.evaluators, trains, True, before)
-        return Planned(cell, cells, kind, reason, stale, todo, before=before, marked=status.get("stale", ""))
+            return Planned(cell, cells, kind, reason, why, cell.evaluators, trains, True, before)
+        again = old if "stale" in retry else ()
+        return Planned(cell, cells, kind, reason, why, todo + again, before=before, marked=status.get("stale", ""))
     outside = kind == "killed" and status.get("signal") in _FROM_OUTSIDE
     if kind in ENDED_BADLY and not outside:
-        again = bool(stale) or "failed" in retry
-        return Planned(cell, cells, kind, reason, stale, cell.evaluators if again else (), again and trains, again, before)
+        anew = bool(stale) or "failed" in retry
+        return Planned(cell, cells, kind, reason, stale, cell.evaluators if anew else (), anew and trains, anew, before)
     return Planned(cell, cells, kind, reason, stale, todo, trains, bool(stale), before)
-
-
-def _done(cell: Cell, stored: Stored, stale: str, retry: Collection[Retry]) -> set[str]:
-    """Return the evaluators whose rows stand: made by today's code, or not asked to be made again."""
-    rows: dict[str, dict[str, Any]] = stored.metrics.get("rows", {})
-    if "stale" not in retry or stale:
-        return set(rows)
-    return {
-        str(evaluator)
-        for evaluator in cell.evaluators
-        if str(evaluator) in rows and evaluator_fingerprint(evaluator).items() <= rows[str(evaluator)].items()
-    }
 
 
 def lay_out(planned: Planned) -> None:
@@ -118,6 +109,10 @@ def lay_out(planned: Planned) -> None:
         cell = attrs.evolve(cell, evaluators=before + tuple(e for e in cell.evaluators if e not in before))
     if known != cell:
         write_json(folder.spec, to_spec(cell), durable=False)
+    stored = read_json(folder.metrics)
+    rows = {name: row for name, row in stored.get("rows", {}).items() if name not in map(str, planned.todo)}
+    if rows != stored.get("rows", {}):  # made by an evaluator that has changed since
+        write_json(folder.metrics, {**stored, "rows": rows})
     if planned.status == "skipped" and read_json(folder.status).get("reason") != planned.reason:
         write_json(folder.status, {"status": "skipped", "reason": planned.reason}, durable=False)
 

@@ -15,8 +15,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from mgbench.catalogue import Catalogue
 from mgbench.cli import main as command_line
-from mgbench.grid import parse_augmentation, parse_axis
 from mgbench.preprocessings import preprocessing
 from mgbench.registry import Registry, file_plugin, installed_plugins
 
@@ -117,17 +117,18 @@ def test_commands_parse(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for line in [line for block in blocks(page) for line in block.commands]:
         parameters = leaf(line)
         loaded = components((*parameters.get("plugin_files", ()), *page.parent.glob("mgbench_*.py")))  # an example's own
+        catalogue = Catalogue(loaded)
         for kind in ("dataset", "encoder", "method", "evaluator"):
-            parse_axis(parameters.get(f"{kind}s", ()), kind, loaded)
+            catalogue.axis(kind, parameters.get(f"{kind}s", ()))
         for text in parameters.get("augmentations", ()):
-            parse_augmentation(text, loaded)
+            catalogue.augmentation(text)
         preprocessing(parameters.get("preprocess", "frame50"))
         assert set(",".join(parameters.get("streams", ("joint",))).split(",")) <= {"joint", "bone", "motion"}
 
 
-@pytest.mark.parametrize("line", ["mgbench run -m mgrl --no-such", "mgbench run", "mgbench rum -m mgrl", "mgbench run -m mgrl --steps few"])
+@pytest.mark.parametrize("line", ["mgbench run -m mgrl --no-such", "mgbench rum -m mgrl", "mgbench run -m mgrl --steps few"])
 def test_wrong_commands_do_not_parse(line: str) -> None:
-    """A wrong option, command or value, or a missing one, is no command that documentation may show."""
+    """A wrong option, command or value is no command that documentation may show."""
     with pytest.raises(click.UsageError):
         leaf(line)
 

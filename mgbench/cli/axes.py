@@ -51,7 +51,7 @@ def _axis(letter: str, name: str, default: tuple[str, ...], about: str) -> Calla
 _OPTIONS = (
     click.argument("study", required=False, type=click.Path(path_type=Path, dir_okay=False)),
     _axis("d", "dataset", ("synthetic",), "Data sets. Every axis takes lists a,b and sweeps name[key=[1,2]], and may be repeated."),
-    _axis("m", "method", (), "Methods; none runs the floors alone."),
+    _axis("m", "method", (), "Methods."),
     _axis("e", "encoder", ("stgcn",), "Encoders."),
     _axis("E", "evaluator", ("linear", "knn", "majority", "raw"), "Evaluators."),
     _axis("a", "augmentation", ("default",), "Pipelines a+b in place of the method's own; 'none' clears it."),
@@ -163,8 +163,8 @@ def _axes(options: GridOptions, catalogue: "Catalogue") -> "Axes":
     from mgbench.grid import Axes
 
     floors = _FLOORS if options.floors else ()
-    if not options.methods and not floors:
-        msg = "No method was given; name one by -m, or leave out --no-floors."
+    if not options.methods:
+        msg = "No method was given; name one by -m, such as -m mgrl, or -m untrained for the floors alone."
         raise SpecError(msg)
     return Axes(
         datasets=catalogue.axis("dataset", options.datasets),
