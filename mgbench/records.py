@@ -61,8 +61,8 @@ def _environment(stored: dict[str, Any]) -> dict[str, Any]:
 
 def read_records(store: Path) -> polars.DataFrame:
     """Return all rows of a store; columns that a row lacks are null. A cell with a damaged file is a row that says so."""
-    frames = [polars.DataFrame([row], infer_schema_length=None) for cell in read_cells(store).values() for row in _sound_rows(cell)]
-    return polars.concat(frames, how="diagonal_relaxed") if frames else polars.DataFrame()
+    rows = [row for cell in read_cells(store).values() for row in _sound_rows(cell)]
+    return polars.DataFrame(rows, infer_schema_length=None)
 
 
 def read_predictions(store: Path, cell: str, evaluator: str) -> polars.DataFrame:
