@@ -98,7 +98,7 @@ class Faulty(Method):
     """Fit clips to their mean, until it fails as it is told to.
 
     Args:
-        how: raise, nan, collapse, segfault, or none.
+        how: raise, nan, collapse, segfault, memory where a batch has more than 8 clips, or none.
     """
 
     name = "faulty"
@@ -114,10 +114,13 @@ class _Faulty(Objective):
     def __init__(self, method: Faulty, backbone: Backbone) -> None:
         super().__init__()
         self.backbone, self.how = backbone, method.how
+        print(f"accelerators: {os.environ.get('CUDA_VISIBLE_DEVICES')}")  # noqa: T201 - into the cell's log
 
     def forward(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         if self.how == "raise":
             raise RuntimeError("the method has a fault")
+        if self.how == "memory" and len(batch.index) > 8:
+            raise MemoryError("a batch of 8 would fit")
         if self.how == "segfault":
             os.kill(os.getpid(), signal.SIGSEGV)
         loss = (self.backbone(batch.views[0].x) - 1).square().mean()
