@@ -17,7 +17,7 @@ from mgbench.errors import SpecError
 from mgbench.manifest import plugin_key
 from mgbench.part import Part, describe, from_json
 from mgbench.registry import Registry
-from mgbench.store import write_json
+from mgbench.store import read_cache, write_json
 
 
 @attrs.frozen
@@ -51,7 +51,7 @@ class Catalogue:
         """Read what earlier commands worked out with the same files."""
         key = "-".join(sorted(plugin_key(plugin)[:12] for plugin in self.registry.plugins))
         self._file = platformdirs.user_cache_path("mgbench") / "parts" / f"{key}.json"
-        rows = json.loads(self._file.read_bytes())["parts"] if self._file.is_file() else {}
+        rows = read_cache(self._file).get("parts", {})
         self._known = {text: [from_json(row) for row in found] for text, found in rows.items()}
 
     def save(self) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.util
-import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +13,7 @@ import platformdirs
 from mgbench import spec
 from mgbench.components import KINDS, Encoder, Evaluator, Method
 from mgbench.registry import Entry, Plugin, Registry
-from mgbench.store import write_json
+from mgbench.store import read_cache, write_json
 
 
 @attrs.frozen
@@ -96,8 +95,9 @@ def lines(registry: Registry) -> list[Line]:
     found: list[Line] = []
     for plugin in registry.plugins:
         cache = platformdirs.user_cache_path("mgbench") / "manifest" / f"{plugin.distribution}-{plugin.name}-{plugin_key(plugin)}.json"
-        if cache.is_file():
-            found += [_line(row) for row in json.loads(cache.read_text())["components"]]
+        rows = read_cache(cache).get("components")
+        if rows is not None:
+            found += [_line(row) for row in rows]
             continue
         fresh = [_describe(entry) for kind in KINDS for entry in registry.entries(kind) if entry.plugin == plugin]
         if not any(failure.plugin == plugin for failure in registry.failures):

@@ -68,6 +68,14 @@ def read_json(path: Path) -> dict[str, Any]:
         raise StoreError(msg) from error
 
 
+def read_cache(path: Path) -> dict[str, Any]:
+    """Read a JSON object that can be made again: an empty one where there is no file, or none that can be read."""
+    try:
+        return read_json(path)
+    except StoreError:
+        return {}
+
+
 def parse_json(text: str | bytes, path: Path) -> dict[str, Any]:
     """Return the JSON object of this schema that a file holds, or an empty one of an empty text."""
     if not text and isinstance(text, str):
