@@ -76,7 +76,7 @@ def _age(path: Path) -> float:
 def owner_of(path: Path) -> dict[str, Any]:
     """Return host and pid of the process that holds a lease, or nothing where it is free or was left behind."""
     owner = _read(path)
-    return owner if owner and _alive(owner) and _age(path) < EXPIRY else {}
+    return owner if owner.keys() >= {"host", "pid", "born"} and _alive(owner) and _age(path) < EXPIRY else {}
 
 
 @attrs.define

@@ -89,7 +89,8 @@ def _stand(cell: Cell, cells: Path, stored: Stored | None, root: Path, retry: Co
     if kind in ENDED_BADLY and not outside:
         anew = bool(stale) or "failed" in retry
         return Planned(cell, cells, kind, reason, stale, cell.evaluators if anew else (), anew and trains, anew, before)
-    return Planned(cell, cells, kind, reason, stale, todo, trains, bool(stale), before)
+    ends = not todo  # cut off between its last row and its end
+    return Planned(cell, cells, kind, reason, stale, todo, trains or ends, bool(stale), before)
 
 
 def lay_out(planned: Planned) -> None:
@@ -122,5 +123,5 @@ def read_spec(folder: CellFolder) -> Cell | None:
     try:
         stored = read_json(folder.spec)
         return from_spec(stored) if stored else None
-    except StoreError:
+    except (StoreError, KeyError, TypeError, AttributeError):
         return None

@@ -13,13 +13,14 @@ from mgbench.clips import Clips
 from mgbench.components import Encoder, Method, Stream
 from mgbench.errors import DataError
 from mgbench.model import Backbone
+from mgbench.named import find_cell
 from mgbench.part import build, from_json
 from mgbench.paths import store_root
 from mgbench.preprocess import densify
 from mgbench.preprocessings import Preprocessing, preprocessing
 from mgbench.registry import registry
 from mgbench.skeleton import Skeleton
-from mgbench.store import CellFolder, cell_folders, read_json, write_bytes, write_json
+from mgbench.store import CellFolder, read_json, write_bytes, write_json
 
 
 @attrs.frozen(eq=False)
@@ -86,7 +87,7 @@ def rebuild(folder: Path, encoder: Encoder, method: Method | None) -> Pretrained
 
 def load(cell: str | Path, store: Path | None = None, files: tuple[Path, ...] = ()) -> Pretrained:
     """Return a finished cell's embedder; `cell` is its folder, or enough of its name in the store to be the only one."""
-    folder = Path(cell) if (Path(cell) / "spec.json").is_file() else _named(str(cell), store_root(store))
+    folder = find_cell(str(cell), store_root(store)).path
     stored, place = read_json(folder / "spec.json"), CellFolder(folder).pretrained
     if stored["encoder"] is None:
         msg = f"The cell {folder.name!r} scores clips as they are and has no embedder."
@@ -94,13 +95,3 @@ def load(cell: str | Path, store: Path | None = None, files: tuple[Path, ...] = 
     alone = read_json(place / "pretrained.json").get("embedder") == "backbone"
     encoder = build(from_json(stored["encoder"]), registry(files))
     return rebuild(place, encoder, None if alone else build(from_json(stored["method"]), registry(files)))
-
-
-def _named(name: str, store: Path) -> Path:
-    cells = [folder.path for folder in cell_folders(store)]
-    matches = [path for path in cells if name in path.name]
-    if len(matches) != 1:
-        found = f"{len(matches)} cells" if matches else "no cell"
-        msg = f"{name!r} names {found} of the {len(cells)} in {str(store)!r}; they are the folders below {str(store / 'cells')!r}."
-        raise DataError(msg)
-    return matches[0]

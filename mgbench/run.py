@@ -100,13 +100,14 @@ def execute(place: Place, registry: Registry) -> str:
         stored = read_json(place.folder.status)
         if stored.get("ended") != place.before and "ended" in stored:
             return str(stored["status"])
-        return _guarded(place, registry, _Stage(place, lease), stored)
+        return _guarded(place, registry, _Stage(place, lease, dict(stored.get("stage_seconds", {}))), stored)
 
 
 def _guarded(place: Place, registry: Registry, stage: _Stage, stored: dict[str, Any]) -> str:
     """Run a cell and write its end, whatever it is."""
     began = time.time()
     kept = {key: value for key, value in stored.items() if key not in {"status", "reason", "failure", "signal", "ended", "schema"}}
+    kept["plugin_files"] = [str(path) for path in place.plugin_files]
     try:
         work = make_work(place, registry)
         stage.origin = code_origin(work.cell)
@@ -119,7 +120,7 @@ def _guarded(place: Place, registry: Registry, stage: _Stage, stored: dict[str, 
         traceback.print_exc()
     stage.enter("done")
     ended = {"status": status, "reason": reason, "began": began, "ended": time.time(), **({"failure": failure} if failure else {})}
-    write_json(place.folder.status, {**outcome, **ended})
+    write_json(place.folder.status, {**outcome, "plugin_files": kept["plugin_files"], **ended})
     place.folder.progress.unlink(missing_ok=True)
     if status == "ok":
         place.folder.checkpoint.unlink(missing_ok=True)
@@ -200,8 +201,9 @@ def _pretrained(work: Work, fold: Fold, fit: Dense, stage: _Stage) -> tuple[Pret
     backbone = Backbone(work.encoder, skeleton, dataset.persons)
     objective: Objective = method.build(backbone, len(dataset.classes)).to(fit.x.device)
     training = Training(cell.seed, cell.run.precision, cell.steps, place.folder.checkpoint, place.checkpoint_seconds, stage.report)
-    losses = pretrain(objective, method, fit, skeleton, training)
+    losses, seconds = pretrain(objective, method, fit, skeleton, training)
     facts = _training_facts(objective, backbone, losses, method.recipe.batch_size, len(fit.x))
+    facts["train_seconds"] = round(seconds, 3)
     pretrained = Pretrained(objective.embedder().eval(), skeleton, preprocessing(cell.run.preprocess), cell.stream)
     described = {"persons": dataset.persons, "classes": len(dataset.classes), "facts": facts, "origin": stage.origin}
     pretrained.save(place.folder.pretrained, described)

@@ -79,8 +79,9 @@ def read_costs(cells: Iterable[Stored]) -> Costs:
         row: dict[str, Any] = next(iter(rows.values()), {})
         if status.get("status") != "ok" or not seconds or "fit_clips" not in row or not status.get("kin"):
             continue
-        training, clips = seconds.get("pretrain", 0.0), row.get("clips_processed", 0)
-        cost = Cost(training / clips if clips else 0.0, sum(seconds.values()) - training, status.get("bytes", 0))
+        clips = row.get("clips_processed", 0)
+        rest = sum(value for stage, value in seconds.items() if stage != "pretrain")
+        cost = Cost(row.get("train_seconds", 0.0) / clips if clips else 0.0, rest, status.get("bytes", 0))
         for key in status["kin"]:
             known[key].append(cost)
         fit_clips.setdefault(status["kin"][0].partition(" ")[0], row["fit_clips"])

@@ -119,14 +119,16 @@ class _State:
     augment: Generator
     losses: Tensor
     step: int = 0
+    seconds: float = 0.0
 
     def save(self, path: Path) -> None:
         buffer = io.BytesIO()
         optimizer = self.optimizer.state_dict() if self.optimizer else {}
         generators = {"augment": self.augment.get_state(), "dropout": torch.get_rng_state()}
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-        state = {"objective": self.objective.state_dict(), "optimizer": optimizer, "losses": self.losses, "step": self.step}
-        torch.save({**state, "generators": generators, "cuda": cuda}, buffer)
+        state = {"objective": self.objective.state_dict(), "optimizer": optimizer, "losses": self.losses}
+        counts = {"step": self.step, "seconds": self.seconds}
+        torch.save({**state, **counts, "generators": generators, "cuda": cuda}, buffer)
         write_bytes(path, buffer.getvalue())
 
     def restore(self, path: Path) -> None:
@@ -139,11 +141,13 @@ class _State:
         if state["cuda"]:
             torch.cuda.set_rng_state_all(state["cuda"])
         self.losses.copy_(state["losses"])
-        self.step = state["step"]
+        self.step, self.seconds = state["step"], state["seconds"]
 
 
-def pretrain(objective: Objective, method: Method, data: Dense, skeleton: Skeleton, training: Training) -> Tensor:
-    """Train an objective and return the loss of every step `(steps,)`; continue from the checkpoint where there is one.
+def pretrain(objective: Objective, method: Method, data: Dense, skeleton: Skeleton, training: Training) -> tuple[Tensor, float]:
+    """Train an objective and return the loss of every step `(steps,)` and the seconds that all of them took.
+
+    Continues from the checkpoint where there is one; the seconds before it count.
 
     Raises `DivergedError` when the loss is no longer finite.
     """
@@ -159,7 +163,8 @@ def pretrain(objective: Objective, method: Method, data: Dense, skeleton: Skelet
     torch.manual_seed(derive_seed(training.seed, "dropout"))
     if training.checkpoint.is_file():
         state.restore(training.checkpoint)
-    first, began, reported, saved = state.step, time.monotonic(), time.monotonic(), time.monotonic()
+    first, before, began = state.step, state.seconds, time.monotonic()
+    reported = saved = began
     per_epoch = len(data.x) // batch
     epoch, order = -1, torch.empty(0, dtype=torch.long)
     while state.step < steps:
@@ -170,13 +175,14 @@ def pretrain(objective: Objective, method: Method, data: Dense, skeleton: Skelet
         index = order[place * batch : (place + 1) * batch].to(device)
         _step(state, method, draw_batch(method, data, index, skeleton, state.augment), training.precision, steps)
         now = time.monotonic()
+        state.seconds = before + now - began
         if now - reported >= 1 or state.step == steps:
             reported = now
             _report(state, training, steps, batch, (state.step - first) / (now - began))
         if now - saved >= training.checkpoint_seconds and state.step < steps:
             saved = now
             state.save(training.checkpoint)
-    return state.losses
+    return state.losses, state.seconds
 
 
 def _epoch_order(seed: int, epoch: int, clips: int) -> Tensor:

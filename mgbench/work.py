@@ -27,6 +27,7 @@ class Place:
         checkpoint_seconds: at most one checkpoint in so many seconds.
         before: when the cell had ended last as it was planned; a later end is another runner's, and is left as it is.
         tensorboard: whether losses are also written as TensorBoard's events.
+        plugin_files: one-file plugins that were given; the status keeps them, so that the cell can be repeated.
     """
 
     folder: CellFolder
@@ -35,6 +36,7 @@ class Place:
     checkpoint_seconds: float = 60.0
     before: float | None = None
     tensorboard: bool = False
+    plugin_files: tuple[Path, ...] = ()
 
 
 @attrs.frozen(eq=False)

@@ -15,7 +15,9 @@ ROOT = Path(mgbench.__file__).parent
 PLUGINS = Path(__file__).parent.parent / "plugins" / "mgbench_plugins"
 TORCH_FREE = [
     "mgbench", "mgbench.board", "mgbench.catalogue", "mgbench.cli.axes", "mgbench.cli.cell", "mgbench.cli.components",
-    "mgbench.cli.leaderboard", "mgbench.cli.plugin", "mgbench.cli.run", "mgbench.cli.study", "mgbench.cli.watch", "mgbench.clips",
+    "mgbench.cli.diff", "mgbench.cli.explain", "mgbench.cli.gc", "mgbench.cli.leaderboard", "mgbench.cli.plan", "mgbench.cli.plugin",
+    "mgbench.cli.status", "mgbench.compare", "mgbench.failures", "mgbench.garbage", "mgbench.named", "mgbench.standing",
+    "mgbench.cli.run", "mgbench.cli.study", "mgbench.cli.watch", "mgbench.clips",
     "mgbench.components", "mgbench.fingerprint", "mgbench.grid", "mgbench.hookspecs", "mgbench.launch.local", "mgbench.lease",
     "mgbench.manifest", "mgbench.part", "mgbench.paths", "mgbench.plan", "mgbench.preprocessings", "mgbench.records",
     "mgbench.registry", "mgbench.skeleton", "mgbench.snapshot", "mgbench.sources", "mgbench.spec", "mgbench.stats", "mgbench.store",

@@ -13,7 +13,7 @@ from mgbench.store import read_json
 
 ZOO = Path(__file__).parent / "zoo.py"
 #: Set by the clock, and different in every run.
-TIMED = {"evaluate_seconds", "peak_memory_mb"}
+TIMED = {"evaluate_seconds", "peak_memory_mb", "train_seconds"}
 
 
 def _run(store: Path, method: str, bomb_at: int) -> int:

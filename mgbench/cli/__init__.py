@@ -15,6 +15,10 @@ _COMMANDS = {
     "show": ("mgbench.cli.components", "Show a component: parameters, paper, what it needs and gives."),
     "plugin": ("mgbench.cli.plugin", "Check and diagnose plugins."),
     "leaderboard": ("mgbench.cli.leaderboard", "Make boards from records."),
+    "status": ("mgbench.cli.status", "Show where all cells stand."),
+    "explain": ("mgbench.cli.explain", "Tell everything about one cell, or how cells failed."),
+    "diff": ("mgbench.cli.diff", "Compare two cells."),
+    "gc": ("mgbench.cli.gc", "List what a store no longer needs, or delete it."),
     "cell": ("mgbench.cli.cell", "Run one prepared cell."),
 }
 

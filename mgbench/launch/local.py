@@ -59,7 +59,7 @@ def execute_job(job: Job) -> str:
     from mgbench.run import execute
     from mgbench.work import Place
 
-    place = Place(job.folder, job.store, job.data_root, job.checkpoint_seconds, job.before, job.tensorboard)
+    place = Place(job.folder, job.store, job.data_root, job.checkpoint_seconds, job.before, job.tensorboard, job.plugin_files)
     return execute(place, registry(job.plugin_files))
 
 
