@@ -114,7 +114,7 @@ def test_identical_whitened_views_cost_nothing() -> None:
     z = torch.randn(64, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     white, _ = torch.linalg.qr(z - z.mean(dim=0))
 
-    assert cross_correlation_loss(white, white, lambd=1.0, eps=0.0).item() == pytest.approx(0, abs=1e-20)
+    assert cross_correlation_loss(white, white, lambd=1.0, eps=0.0).item() == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize(("clips", "features"), [(32, 512), (64, 32)])
