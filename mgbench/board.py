@@ -54,6 +54,8 @@ def _lines(table: polars.DataFrame) -> list[Line]:
     found: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
     for row in table.iter_rows(named=True):
         name = row["evaluator"] if row["method"] is None else f"{row['method']} / {row['encoder']}"
+        if row["pretrain_on"]:
+            name += f" pre-trained on {row['pretrain_on']}"
         if row["augmentation"] != "default":
             name += f" -a {row['augmentation']}"
         if row["stale"]:

@@ -14,7 +14,7 @@ from mgbench.standing import Standing
 
 
 METRICS: Final = ("top1", "top5", "mean_class_accuracy", "macro_f1")
-_KINDS: Final = ("dataset", "encoder", "method")
+_KINDS: Final = ("dataset", "encoder", "method", "pretrain_on")
 _ORDER: Final = (*_KINDS, "augmentation", "stream", "seed", "run", "evaluators", "evaluator")
 
 

@@ -71,9 +71,10 @@ def why_stale(stored: dict[str, Any], cell: Cell, root: Path) -> str:
     versions = stored["environment"]["versions"]
     now = library_versions()
     reasons += [f"{name} is {now[name]}, was {versions.get(name)}" for name in ("torch",) if versions.get(name) != now[name]]
-    with contextlib.suppress(MissingDataError):
-        if stored["data_key"] != data_key(cell.dataset, dataset_folder(cell.dataset, root)):
-            reasons.append(f"the files or options of {cell.dataset.name} changed")
+    for dataset, key in ((cell.dataset, "data_key"), (cell.pretrain_on, "pretrain_data_key")):
+        with contextlib.suppress(MissingDataError):
+            if dataset is not None and stored[key] != data_key(dataset, dataset_folder(dataset, root)):
+                reasons.append(f"the files or options of {dataset.name} changed")
     return "; ".join(reasons)
 
 

@@ -111,9 +111,10 @@ def _of_data(data: Path, standings: list[Standing]) -> Iterator[Garbage]:
 
 
 def _of_packed(folders: list[Path], standings: list[Standing]) -> Iterator[Garbage]:
-    keys = {str(one.told["data_key"]) for one in standings if "data_key" in one.told}
+    keys = {str(one.told[key]) for one in standings for key in ("data_key", "pretrain_data_key") if key in one.told}
     read_now = {one.spec["dataset"]["name"] for one in standings if one.status == "running"}
-    read_later = {one.spec["dataset"]["name"] for one in standings if one.spec and one.status != "skipped" and "data_key" not in one.told}
+    waiting = [one.spec for one in standings if one.spec and one.status != "skipped" and "data_key" not in one.told]
+    read_later = {spec[kind]["name"] for spec in waiting for kind in ("dataset", "pretrain_on") if spec.get(kind)}
     unknown = any(one.status == "damaged" for one in standings)  # which may be made of anything
     for folder in folders:
         name, _, key = folder.name.rpartition("-")

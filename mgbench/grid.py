@@ -28,6 +28,7 @@ class Run:
 class Cell:
     """One point of the grid. Without encoder and method it scores clips as they are.
 
+    With `pretrain_on` it is trained on that data set and carried over to its own, whose skeleton may be another.
     Evaluators are no part of its identity: another one can be added to a finished cell.
     """
 
@@ -39,6 +40,7 @@ class Cell:
     stream: Stream
     seed: int
     run: Run
+    pretrain_on: Part | None = None
 
     @property
     def steps(self) -> int | None:
@@ -57,8 +59,8 @@ class Cell:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """What decides the cell's weights: data set, encoder and method, where it has them."""
-        return tuple(part for part in (self.dataset, self.encoder, self.method) if part is not None)
+        """What decides the cell's weights: data set, encoder, method and the data set before it, where it has them."""
+        return tuple(part for part in (self.dataset, self.encoder, self.method, self.pretrain_on) if part is not None)
 
     @cached_property
     def id(self) -> str:
@@ -71,7 +73,12 @@ class Cell:
     @cached_property
     def name(self) -> str:
         """The directory's name: readable words, then the id."""
-        return "-".join([*(part.slug for part in self.parts), f"s{self.seed}", self.id])
+        return "-".join([*(f"on-{part.slug}" if part is self.pretrain_on else part.slug for part in self.parts), f"s{self.seed}", self.id])
+
+    @property
+    def origin(self) -> "Cell | None":
+        """The cell that trains the same on the data set before it, whose weights may be taken over."""
+        return None if self.pretrain_on is None else attrs.evolve(self, dataset=self.pretrain_on, pretrain_on=None)
 
 
 @attrs.frozen
@@ -85,6 +92,7 @@ class Axes:
     augmentations: list[str]
     streams: list[Stream]
     seeds: list[int]
+    sources: tuple[Part | None, ...] = (None,)
 
 
 def make_cells(axes: Axes, run: Run, catalogue: Catalogue) -> list[Cell]:
@@ -96,9 +104,10 @@ def make_cells(axes: Axes, run: Run, catalogue: Catalogue) -> list[Cell]:
     for dataset, stream in itertools.product(axes.datasets, axes.streams if bare else ()):
         cell = Cell(dataset, None, None, bare, "default", stream, 0, still)
         cells[cell.id] = cell
-    points = itertools.product(axes.datasets, axes.streams, axes.seeds, axes.encoders, _made(axes, run.budget, catalogue))
-    for dataset, stream, seed, encoder, (method, augmentation) in points:
-        cell = Cell(dataset, encoder, method, learned, augmentation, stream, seed, run)
+    points = itertools.product(axes.datasets, axes.streams, axes.seeds, axes.encoders, _made(axes, run.budget, catalogue), axes.sources)
+    for dataset, stream, seed, encoder, (method, augmentation), source in points:
+        before = source if method.learns and source != dataset else None
+        cell = Cell(dataset, encoder, method, learned, augmentation, stream, seed, run, before)
         cells.setdefault(cell.id, cell)
     return list(cells.values())
 
@@ -116,7 +125,7 @@ def _made(axes: Axes, budget: Budget, catalogue: Catalogue) -> list[tuple[Part, 
 
 def to_spec(cell: Cell) -> dict[str, Any]:
     """Return a cell as JSON, with every field of every component, so that a changed default rewrites no history."""
-    parts = {"dataset": cell.dataset, "encoder": cell.encoder, "method": cell.method}
+    parts = {"dataset": cell.dataset, "encoder": cell.encoder, "method": cell.method, "pretrain_on": cell.pretrain_on}
     return {
         "id": cell.id,
         **{kind: None if part is None else part.to_json() for kind, part in parts.items()},
@@ -130,7 +139,7 @@ def to_spec(cell: Cell) -> dict[str, Any]:
 
 def from_spec(stored: dict[str, Any]) -> Cell:
     """Return the cell of a `spec.json`."""
-    parts = {kind: stored[kind] and from_json(stored[kind]) for kind in ("dataset", "encoder", "method")}
+    parts = {kind: stored[kind] and from_json(stored[kind]) for kind in ("dataset", "encoder", "method", "pretrain_on")}
     evaluators = tuple(map(from_json, stored["evaluators"]))
     run = Run(**{**stored["run"], "budget": Budget(**stored["run"]["budget"])})
     return Cell(**parts, evaluators=evaluators, augmentation=stored["augmentation"], stream=stored["stream"], seed=stored["seed"], run=run)

@@ -18,7 +18,7 @@ def cell_rows(cell: Stored) -> list[dict[str, Any]]:
     stored, status = cell.spec, cell.status
     shared: dict[str, Any] = {
         "cell": cell.folder.path.name,
-        **{kind: stored[kind]["spec"] if stored[kind] else None for kind in ("dataset", "encoder", "method")},
+        **{kind: stored[kind]["spec"] if stored[kind] else None for kind in ("dataset", "encoder", "method", "pretrain_on")},
         **{key: stored[key] for key in _FACTS},
         **{key: value for key, value in stored["run"].items() if key != "budget"},
         **{f"budget_{key}": value for key, value in stored["run"]["budget"].items()},

@@ -9,25 +9,25 @@ from typing import Any, Final
 
 import attrs
 import torch
-from torch import Tensor
 
 from mgbench import metrics
 from mgbench.components import Evaluator
-from mgbench.data import Dense, Fold, dense_fold, open_fold, pack, to_dense
+from mgbench.data import Dense, Fold
 from mgbench.errors import DataError, MgbenchError
 from mgbench.fingerprint import evaluator_fingerprint
 from mgbench.lease import Lease
-from mgbench.model import Backbone, Objective, Probe
 from mgbench.model import Part as Side
+from mgbench.model import Probe
 from mgbench.part import Part
-from mgbench.preprocessings import preprocessing
-from mgbench.pretrained import Pretrained, rebuild
+from mgbench.pretrained import Pretrained
+from mgbench.pretraining import make_pretrained
 from mgbench.registry import Registry
 from mgbench.rows import append_row, make_row, peak_memory, predictions_of, sound_rows
+from mgbench.stage import Stage
 from mgbench.store import read_json, write_json
 from mgbench.timing import kin_of
-from mgbench.train import DivergedError, Progress, Training, derive_seed, pretrain
-from mgbench.work import Place, Work, code_origin, data_origin, make_work
+from mgbench.train import DivergedError, derive_seed
+from mgbench.work import Place, Work, code_origin, data_origin, make_work, open_data
 
 
 #: A train embedding of lower effective rank has collapsed to a point or a line.
@@ -38,54 +38,6 @@ BUSY: Final = "busy"
 
 class CollapsedError(MgbenchError):
     """Embeddings that carry at most one direction."""
-
-
-class _LostError(BaseException):
-    """Another process has taken the lease: whatever this one does from now on is nobody's."""
-
-
-@attrs.define
-class _Stage:
-    """Tells where a run stands, and adds up the seconds of each stage."""
-
-    place: Place
-    lease: Lease
-    seconds: dict[str, float] = attrs.field(factory=dict)
-    origin: dict[str, Any] = attrs.field(factory=dict)
-    stage: str = "prepare"
-    began: float = attrs.field(factory=time.monotonic)
-    scalars: Any = None
-
-    def enter(self, stage: str) -> None:
-        if not self.lease.held:
-            raise _LostError
-        now = time.monotonic()
-        self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self.began
-        self.stage, self.began = stage, now
-        self.report(None)
-
-    def report(self, progress: Progress | None) -> None:
-        told = {"stage": self.stage, **(attrs.asdict(progress) if progress else {})}
-        write_json(self.place.folder.progress, told, durable=False)
-        if progress is None:
-            return
-        print(  # noqa: T201 - the cell's log
-            f"step {progress.step}/{progress.steps}  loss {progress.loss:.4g}  "
-            f"{progress.clips_per_second:.0f} clips/s  {progress.seconds_left:.0f} s left",
-            flush=True,
-        )
-        if self.place.tensorboard:
-            self.draw(progress)
-
-    def draw(self, progress: Progress) -> None:
-        """Write TensorBoard's events."""
-        if self.scalars is None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self.scalars = SummaryWriter(str(self.place.folder.tensorboard))
-        self.scalars.add_scalar("loss", progress.loss, progress.step)
-        self.scalars.add_scalar("clips_per_second", progress.clips_per_second, progress.step)
-        self.scalars.flush()
 
 
 def execute(place: Place, registry: Registry) -> str:
@@ -100,10 +52,10 @@ def execute(place: Place, registry: Registry) -> str:
         stored = read_json(place.folder.status)
         if stored.get("ended") != place.before and "ended" in stored:
             return str(stored["status"])
-        return _guarded(place, registry, _Stage(place, lease, dict(stored.get("stage_seconds", {}))), stored)
+        return _guarded(place, registry, Stage(place, lease, dict(stored.get("stage_seconds", {}))), stored)
 
 
-def _guarded(place: Place, registry: Registry, stage: _Stage, stored: dict[str, Any]) -> str:
+def _guarded(place: Place, registry: Registry, stage: Stage, stored: dict[str, Any]) -> str:
     """Run a cell and write its end, whatever it is."""
     began = time.time()
     kept = {key: value for key, value in stored.items() if key not in {"status", "reason", "failure", "signal", "ended", "schema"}}
@@ -140,13 +92,11 @@ def _status_of(error: Exception) -> str:
     return next((status for kind, status in known.items() if isinstance(error, kind)), "failed")
 
 
-def _run(work: Work, stage: _Stage) -> dict[str, Any]:
+def _run(work: Work, stage: Stage) -> dict[str, Any]:
     cell, place = work.cell, work.place
     torch.set_num_threads(cell.run.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    packed = pack(work.dataset, cell.dataset, place.data_root, place.store / "data")
-    fold = open_fold(work.dataset, packed, select=cell.run.select)
-    fit, test = dense_fold(work.dataset.skeleton, fold, packed, preprocessing(cell.run.preprocess), cell.stream, device)
+    fold, fit, test = open_data(work.dataset, cell.dataset, cell, place, device)
     stage.origin |= data_origin(cell, place, fold, device)
     done = sound_rows(place.folder)
     pending = [(part, evaluator) for part, evaluator in work.evaluators if str(part) not in done]
@@ -154,7 +104,7 @@ def _run(work: Work, stage: _Stage) -> dict[str, Any]:
         origin = stage.origin
         _evaluate(work, fold, pending, _Sides(fit, test, None), stage, {})
     else:
-        pretrained, described = _pretrained(work, fold, fit, stage)
+        pretrained, described = make_pretrained(work, fold, fit, stage)
         facts, origin = dict(described["facts"]), described["origin"]
         stage.enter("embed")
         features = Dense(pretrained.embed(fit.x), fit.label, fit.length)
@@ -180,49 +130,7 @@ class _Sides:
     test_clips: Dense | None = None
 
 
-def _pretrained(work: Work, fold: Fold, fit: Dense, stage: _Stage) -> tuple[Pretrained, dict[str, Any]]:
-    """Return the trained embedder, and facts and origin of its training: read back where it was saved, trained otherwise."""
-    assert work.encoder is not None and work.method is not None  # noqa: S101, PT018 - the caller's branch
-    cell, place, dataset, method = work.cell, work.place, work.dataset, work.method
-    described = read_json(place.folder.pretrained / "pretrained.json")
-    if described:
-        read = rebuild(place.folder.pretrained, work.encoder, method)
-        read.embedder.to(fit.x.device)
-        return read, described
-    skeleton = dataset.skeleton
-    stage.enter("augment")
-    clips = fold.fit
-    for augmentation in method.prepare:
-        clips = augmentation.apply(clips, skeleton, derive_seed(cell.seed, "prepare"))
-    if method.prepare:
-        fit = to_dense(clips, skeleton, preprocessing(cell.run.preprocess), cell.stream, fit.x.device)
-    stage.enter("pretrain")
-    torch.manual_seed(derive_seed(cell.seed, "init"))
-    backbone = Backbone(work.encoder, skeleton, dataset.persons)
-    objective: Objective = method.build(backbone, len(dataset.classes)).to(fit.x.device)
-    training = Training(cell.seed, cell.run.precision, cell.steps, place.folder.checkpoint, place.checkpoint_seconds, stage.report)
-    losses, seconds = pretrain(objective, method, fit, skeleton, training)
-    facts = _training_facts(objective, backbone, losses, method.recipe.batch_size, len(fit.x))
-    facts["train_seconds"] = round(seconds, 3)
-    pretrained = Pretrained(objective.embedder().eval(), skeleton, preprocessing(cell.run.preprocess), cell.stream)
-    described = {"persons": dataset.persons, "classes": len(dataset.classes), "facts": facts, "origin": stage.origin}
-    pretrained.save(place.folder.pretrained, described)
-    return pretrained, described
-
-
-def _training_facts(objective: Objective, backbone: Backbone, losses: Tensor, batch_size: int, clips: int) -> dict[str, Any]:
-    return {
-        "steps": len(losses),
-        "batch_size": min(batch_size, clips),
-        "clips_processed": len(losses) * min(batch_size, clips),
-        "first_loss": float(losses[0]) if len(losses) else None,
-        "last_loss": float(losses[-10:].mean()) if len(losses) else None,
-        "backbone_parameters": sum(parameter.numel() for parameter in backbone.parameters()),
-        "parameters": sum(parameter.numel() for parameter in objective.parameters()),
-    }
-
-
-def _evaluate(work: Work, fold: Fold, pending: list[tuple[Part, Evaluator]], sides: _Sides, stage: _Stage, facts: dict[str, Any]) -> None:
+def _evaluate(work: Work, fold: Fold, pending: list[tuple[Part, Evaluator]], sides: _Sides, stage: Stage, facts: dict[str, Any]) -> None:
     """Run the evaluators that have no row yet and write each one's row and predictions as soon as it is known."""
     classes = len(work.dataset.classes)
     for part, evaluator in pending:

@@ -49,7 +49,7 @@ class Costs:
     def seconds(self, cell: Cell) -> float | None:
         """Return the seconds that a cell will take, or None where nothing like it has finished."""
         cost = self.of(cell)
-        clips = _clips(cell.method, cell.steps, self.fit_clips.get(cell.dataset.digest, 0))
+        clips = _clips(cell.method, cell.steps, self.fit_clips.get((cell.pretrain_on or cell.dataset).digest, 0))
         return None if cost is None or clips is None else cost.rest + cost.clip * clips
 
 

@@ -7,11 +7,12 @@ import attrs
 import torch
 
 from mgbench.components import Dataset, Encoder, Evaluator, Method
-from mgbench.data import Fold
+from mgbench.data import Dense, Fold, dense_fold, open_fold, pack
 from mgbench.fingerprint import component_versions, data_key, environment, source_fingerprint
 from mgbench.grid import Cell, from_spec
 from mgbench.part import Part, build, describe
 from mgbench.paths import dataset_folder
+from mgbench.preprocessings import preprocessing
 from mgbench.registry import Registry
 from mgbench.store import CellFolder, read_json
 
@@ -41,7 +42,7 @@ class Place:
 
 @attrs.frozen(eq=False)
 class Work:
-    """A cell with its components built."""
+    """A cell with its components built; `source` is the data set that it is trained on where that is another."""
 
     cell: Cell
     place: Place
@@ -49,6 +50,7 @@ class Work:
     encoder: Encoder | None
     method: Method | None
     evaluators: tuple[tuple[Part, Evaluator], ...]
+    source: Dataset | None = None
 
 
 def make_work(place: Place, registry: Registry) -> Work:
@@ -57,15 +59,24 @@ def make_work(place: Place, registry: Registry) -> Work:
     dataset: Dataset = build(cell.dataset, registry)
     encoder: Encoder | None = None if cell.encoder is None else build(cell.encoder, registry)
     method: Method | None = None if cell.method is None else build(cell.method, registry)
+    source: Dataset | None = None if cell.pretrain_on is None else build(cell.pretrain_on, registry)
     evaluators = [(describe(evaluator, registry), evaluator) for evaluator in (build(part, registry) for part in cell.evaluators)]
     cell = attrs.evolve(
         cell,
         dataset=describe(dataset, registry),
         encoder=None if encoder is None else describe(encoder, registry),
         method=None if method is None else describe(method, registry),
+        pretrain_on=None if source is None else describe(source, registry),
         evaluators=tuple(part for part, _ in evaluators),
     )
-    return Work(cell, place, dataset, encoder, method, tuple(evaluators))
+    return Work(cell, place, dataset, encoder, method, tuple(evaluators), source)
+
+
+def open_data(dataset: Dataset, part: Part, cell: Cell, place: Place, device: torch.device) -> tuple[Fold, Dense, Dense]:
+    """Return what a data set is fitted on and scored on, as clips and preprocessed; packed and preprocessed once for all cells."""
+    packed = pack(dataset, part, place.data_root, place.store / "data")
+    fold = open_fold(dataset, packed, select=cell.run.select)
+    return fold, *dense_fold(dataset.skeleton, fold, packed, preprocessing(cell.run.preprocess), cell.stream, device)
 
 
 def code_origin(cell: Cell) -> dict[str, Any]:
@@ -75,5 +86,6 @@ def code_origin(cell: Cell) -> dict[str, Any]:
 
 def data_origin(cell: Cell, place: Place, fold: Fold, device: torch.device) -> dict[str, Any]:
     """Return what else weights depend on; kept with them, so that a later evaluator does not make them look new."""
-    folder = dataset_folder(cell.dataset, place.data_root)
-    return {"data": fold.digest, "data_key": data_key(cell.dataset, folder), "environment": environment(device)}
+    parts = {"data_key": cell.dataset, "pretrain_data_key": cell.pretrain_on}
+    keys = {name: data_key(part, dataset_folder(part, place.data_root)) for name, part in parts.items() if part is not None}
+    return {"data": fold.digest, **keys, "environment": environment(device)}

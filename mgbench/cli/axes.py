@@ -1,6 +1,6 @@
 """The options that span a grid, shared by `run` and `plan`, and the way from them to planned cells."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mgbench.catalogue import Catalogue
     from mgbench.components import Stream
     from mgbench.grid import Axes, Cell, Run
+    from mgbench.part import Part
     from mgbench.plan import Planned, Retry
 
 
@@ -56,6 +57,13 @@ _OPTIONS = (
     _axis("E", "evaluator", ("linear", "knn", "majority", "raw"), "Evaluators."),
     _axis("a", "augmentation", ("default",), "Pipelines a+b in place of the method's own; 'none' clears it."),
     click.option("--stream", "streams", multiple=True, default=("joint",), show_default=True, help="joint, bone or motion."),
+    click.option(
+        "--pretrain-on",
+        multiple=True,
+        default=("none",),
+        show_default=True,
+        help="Data sets to train on before the weights are carried over to the data set; 'none' trains on it itself.",
+    ),
     click.option("--seeds", default="1", show_default=True, help="How many (0, 1, ...), or which, in brackets: [3,7]."),
     click.option("--floors/--no-floors", default=True, show_default=True, help="Also measure the untrained encoder, both ways."),
     click.option("--where", help=_WHERE),
@@ -99,6 +107,7 @@ class GridOptions:
     evaluators: tuple[str, ...]
     augmentations: tuple[str, ...]
     streams: tuple[str, ...]
+    pretrain_on: tuple[str, ...]
     seeds: str
     floors: bool
     where: str | None
@@ -174,7 +183,16 @@ def _axes(options: GridOptions, catalogue: "Catalogue") -> "Axes":
         augmentations=list(dict.fromkeys(catalogue.augmentation(text) for given in options.augmentations for text in split(given, ","))),
         streams=_streams(options.streams),
         seeds=read_seeds(options.seeds),
+        sources=tuple(_sources(options.pretrain_on, catalogue)),
     )
+
+
+def _sources(texts: tuple[str, ...], catalogue: "Catalogue") -> "Iterator[Part | None]":
+    for text in dict.fromkeys(word for given in texts for word in split(given, ",")):
+        if text == "none":
+            yield None
+        else:
+            yield from catalogue.axis("dataset", (text,))
 
 
 def _chosen(cells: "list[Cell]", where: str | None) -> "list[Cell]":

@@ -1,0 +1,107 @@
+"""How a cell comes by its embedder: read back, trained, or trained on another data set and carried over."""
+
+from typing import Any
+
+import attrs
+import torch
+from torch import Tensor
+
+from mgbench.data import Dense, Fold, to_dense
+from mgbench.fingerprint import source_fingerprint
+from mgbench.grid import Cell
+from mgbench.model import Backbone, Objective
+from mgbench.preprocessings import preprocessing
+from mgbench.pretrained import Pretrained, rebuild
+from mgbench.stage import Stage
+from mgbench.store import CellFolder, read_json
+from mgbench.train import Training, derive_seed, pretrain
+from mgbench.transfer import Transfer, recalibrate
+from mgbench.work import Work, open_data
+
+
+Facts = dict[str, Any]
+
+
+def make_pretrained(work: Work, fold: Fold, fit: Dense, stage: Stage) -> tuple[Pretrained, Facts]:
+    """Return the embedder of a cell, and facts and origin of its training: read back where it was saved, made otherwise."""
+    assert work.encoder is not None and work.method is not None  # noqa: S101, PT018 - the caller's branch
+    folder = work.place.folder.pretrained
+    described = read_json(folder / "pretrained.json")
+    if described:
+        read = rebuild(folder, work.encoder, work.method)
+        read.embedder.to(fit.x.device)
+        return read, described
+    pretrained, facts = _carried(work, fit, stage) if work.source is not None else _trained(work, fold, fit, stage)
+    shape = {"persons": work.dataset.persons, "classes": len(work.dataset.classes)}
+    described = {**shape, "facts": facts, "origin": stage.origin}
+    pretrained.save(folder, described)
+    return pretrained, described
+
+
+def _trained(work: Work, fold: Fold, fit: Dense, stage: Stage) -> tuple[Pretrained, Facts]:
+    """Train on the cell's own data set."""
+    assert work.encoder is not None and work.method is not None  # noqa: S101, PT018 - the caller's branch
+    cell, place, dataset, method = work.cell, work.place, work.dataset, work.method
+    skeleton, device = dataset.skeleton, fit.x.device
+    stage.enter("augment")
+    clips = fold.fit
+    for augmentation in method.prepare:
+        clips = augmentation.apply(clips, skeleton, derive_seed(cell.seed, "prepare"))
+    if method.prepare:
+        fit = to_dense(clips, skeleton, preprocessing(cell.run.preprocess), cell.stream, device)
+    stage.enter("pretrain")
+    torch.manual_seed(derive_seed(cell.seed, "init"))
+    backbone = Backbone(work.encoder, skeleton, dataset.persons)
+    objective: Objective = method.build(backbone, len(dataset.classes)).to(device)
+    training = Training(cell.seed, cell.run.precision, cell.steps, place.folder.checkpoint, place.checkpoint_seconds, stage.report)
+    losses, seconds = pretrain(objective, method, fit, skeleton, training)
+    facts = _training_facts(objective, backbone, losses, method.recipe.batch_size, len(fit.x))
+    facts["train_seconds"] = round(seconds, 3)
+    return Pretrained(objective.embedder().eval(), skeleton, preprocessing(cell.run.preprocess), cell.stream), facts
+
+
+def _carried(work: Work, fit: Dense, stage: Stage) -> tuple[Pretrained, Facts]:
+    """Train on the data set before, unless its own cell has, carry the embedder over, and calibrate it on unlabelled training clips."""
+    assert work.encoder is not None and work.method is not None  # noqa: S101, PT018 - the caller's branch
+    assert work.source is not None and work.cell.pretrain_on is not None  # noqa: S101, PT018
+    source, target, device = work.source, work.dataset, fit.x.device
+    found = _taken_over(work, device)
+    if found is None:
+        fold, dense, _ = open_data(source, work.cell.pretrain_on, work.cell, work.place, device)
+        found = _trained(attrs.evolve(work, dataset=source, source=None), fold, dense, stage)
+    trained, facts = found
+    stage.enter("transfer")
+    torch.manual_seed(derive_seed(work.cell.seed, "init"))
+    transfer = Transfer(work.encoder, work.method, len(target.classes), target.persons)
+    embedder, moved = transfer.move(trained.embedder.cpu(), source.skeleton, target.skeleton)
+    embedder.to(device)
+    recalibrate(embedder, fit)
+    print(f"made anew: {', '.join(moved.anew) or 'nothing'}; by joint names: {', '.join(moved.by_name) or 'nothing'}")  # noqa: T201 - the log
+    counts = {"carried_over": len(moved.whole), "carried_by_name": len(moved.by_name), "made_anew": len(moved.anew)}
+    facts = {**facts, **counts, "shared_joints": moved.shared_joints}
+    return Pretrained(embedder.eval(), target.skeleton, trained.preprocessing, trained.stream), facts
+
+
+def _taken_over(work: Work, device: torch.device) -> tuple[Pretrained, Facts] | None:
+    """Return what the cell of the data set before has trained with today's code, or None where there is no such cell."""
+    origin: Cell | None = work.cell.origin
+    assert origin is not None and work.encoder is not None  # noqa: S101, PT018 - the caller's branch
+    folder = CellFolder(work.place.store / "cells" / origin.name).pretrained
+    described = read_json(folder / "pretrained.json")
+    if not described or described["origin"]["source"] != source_fingerprint(origin):
+        return None
+    read = rebuild(folder, work.encoder, work.method)
+    read.embedder.to(device)
+    return read, described["facts"]
+
+
+def _training_facts(objective: Objective, backbone: Backbone, losses: Tensor, batch_size: int, clips: int) -> Facts:
+    return {
+        "steps": len(losses),
+        "batch_size": min(batch_size, clips),
+        "clips_processed": len(losses) * min(batch_size, clips),
+        "first_loss": float(losses[0]) if len(losses) else None,
+        "last_loss": float(losses[-10:].mean()) if len(losses) else None,
+        "backbone_parameters": sum(parameter.numel() for parameter in backbone.parameters()),
+        "parameters": sum(parameter.numel() for parameter in objective.parameters()),
+    }
