@@ -7,6 +7,7 @@ A component is data. Its fields are its hyperparameters, its command-line text a
 import abc
 import inspect
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
@@ -75,6 +76,8 @@ class Dataset(Component):
     persons: ClassVar[int] = 1
     #: The splits it has; without `val`, `--select` is refused.
     splits: ClassVar[tuple[Split, ...]] = ("train", "val", "test")
+    #: Whether its recordings may be passed on; of others no clip is named or drawn unasked.
+    public: ClassVar[bool] = False
 
     @property
     @abc.abstractmethod
@@ -85,6 +88,11 @@ class Dataset(Component):
     @abc.abstractmethod
     def classes(self) -> tuple[str, ...]:
         """Class names, in the order of the labels; a class may be absent from a split."""
+
+    @property
+    def published(self) -> Mapping[Split, int | tuple[int, ...]]:
+        """How many clips its owners count in a split, in all or one number a class; what they do not tell is left out."""
+        return {}
 
     @abc.abstractmethod
     def load(self, split: Split, folder: Path) -> Clips:

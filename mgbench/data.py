@@ -2,9 +2,6 @@
 
 import hashlib
 import io
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import attrs
@@ -13,12 +10,10 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from mgbench.clips import Clips, make_clips, open_clips, save_clips
+from mgbench.clips import Clips, make_clips, open_clips
 from mgbench.components import Dataset, Split, Stream
 from mgbench.errors import DataError
-from mgbench.fingerprint import packed_folder
-from mgbench.part import Part
-from mgbench.paths import dataset_folder
+from mgbench.packing import pack as pack  # noqa: PLC0414 - cells take it from here
 from mgbench.preprocess import densify
 from mgbench.preprocessings import Preprocessing
 from mgbench.skeleton import Skeleton
@@ -54,26 +49,6 @@ class Fold:
         """A digest of the ids and labels that are scored; two cells compare only where it is equal."""
         rows = "\n".join(f"{name}\t{label}" for name, label in zip(self.test.clip, self.test.label, strict=True))
         return hashlib.blake2b(rows.encode(), digest_size=8).hexdigest()
-
-
-def pack(dataset: Dataset, part: Part, root: Path, cache: Path) -> Path:
-    """Parse and check every split once and return the packed folder; a failure leaves nothing behind."""
-    folder, target = dataset_folder(part, root), packed_folder(part, root, cache)
-    if target.is_dir():
-        return target
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / f"{target.name}.lock"):
-        if target.is_dir():
-            return target
-        working = Path(tempfile.mkdtemp(prefix=".packing-", dir=cache))
-        try:
-            for split in dataset.splits:
-                clips = dataset.load(split, folder)
-                save_clips(clips.check(dataset.skeleton, len(dataset.classes), f"{dataset.name} {split}"), working / split)
-            os.replace(working, target)
-        finally:
-            shutil.rmtree(working, ignore_errors=True)
-    return target
 
 
 def open_fold(dataset: Dataset, packed: Path, *, select: bool) -> Fold:

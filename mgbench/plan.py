@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import attrs
+from filelock import FileLock
 
 from mgbench.fingerprint import evaluator_fingerprint, why_stale
 from mgbench.grid import Cell, from_spec, to_spec
@@ -101,21 +102,31 @@ def lay_out(planned: Planned) -> None:
             stored = {key: value for key, value in read_json(folder.status).items() if key != "stale"}
             write_json(folder.status, {**stored, **({"stale": planned.stale} if planned.stale else {})})
         return
-    if planned.fresh and not owner_of(folder.lease):
-        for path in (folder.pretrained, folder.metrics, folder.predictions, folder.checkpoint, folder.status, folder.log):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    _clear(planned)
     known = read_spec(folder)
     if known is not None:
         before = known.evaluators
         cell = attrs.evolve(cell, evaluators=before + tuple(e for e in cell.evaluators if e not in before))
     if known != cell:
         write_json(folder.spec, to_spec(cell), durable=False)
-    stored = read_json(folder.metrics)
-    rows = {name: row for name, row in stored.get("rows", {}).items() if name not in map(str, planned.todo)}
-    if rows != stored.get("rows", {}):  # made by an evaluator that has changed since
-        write_json(folder.metrics, {**stored, "rows": rows})
     if planned.status == "skipped" and read_json(folder.status).get("reason") != planned.reason:
         write_json(folder.status, {"status": "skipped", "reason": planned.reason}, durable=False)
+
+
+def _clear(planned: Planned) -> None:
+    """Remove what a cell is to make anew, unless another runner has it, or ended it since it was planned."""
+    folder, old = planned.folder, set(map(str, planned.todo))
+    if not planned.fresh and old.isdisjoint(read_json(folder.metrics).get("rows", {})):
+        return
+    with FileLock(folder.lease.with_name(f"{folder.lease.name}.lock")):  # nobody takes the cell meanwhile
+        if owner_of(folder.lease) or read_json(folder.status).get("ended") != planned.before:
+            return
+        if planned.fresh:
+            for path in (folder.pretrained, folder.metrics, folder.predictions, folder.checkpoint, folder.status, folder.log):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        stored = read_json(folder.metrics)
+        if stored:
+            write_json(folder.metrics, {**stored, "rows": {name: row for name, row in stored["rows"].items() if name not in old}})
 
 
 def read_spec(folder: CellFolder) -> Cell | None:

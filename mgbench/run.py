@@ -24,7 +24,7 @@ from mgbench.pretraining import make_pretrained
 from mgbench.registry import Registry
 from mgbench.rows import append_row, make_row, peak_memory, predictions_of, sound_rows
 from mgbench.stage import Stage
-from mgbench.store import read_json, write_json
+from mgbench.store import FULL, StoreError, read_json, write_json
 from mgbench.timing import kin_of
 from mgbench.train import DivergedError, derive_seed
 from mgbench.work import Place, Work, code_origin, data_origin, make_work, open_data
@@ -87,6 +87,9 @@ def _fingerprint(error: Exception) -> str:
 
 def _status_of(error: Exception) -> str:
     known = {DivergedError: "diverged", CollapsedError: "collapsed", DataError: "no-data", MemoryError: "out-of-memory"}
+    cause = error.__cause__ if isinstance(error, StoreError) else error
+    if isinstance(cause, OSError) and (cause is not error or cause.errno in FULL):  # not the cell's fault: it goes on where there is room
+        return "interrupted"
     if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
         return "out-of-memory"
     return next((status for kind, status in known.items() if isinstance(error, kind)), "failed")

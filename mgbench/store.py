@@ -1,5 +1,6 @@
 """Cells on disk: one directory each, every file written atomically and stamped with the schema."""
 
+import errno
 import json
 import os
 import tempfile
@@ -12,6 +13,8 @@ from mgbench.errors import MgbenchError
 
 
 SCHEMA = 1
+#: What a full disk, a used-up quota, or a limit on files says.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class StoreError(MgbenchError):

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from multiprocessing.connection import wait
@@ -21,12 +22,15 @@ from typing import Final
 import attrs
 import psutil
 
+from mgbench.errors import MgbenchError
 from mgbench.lease import Lease, owner_of
 from mgbench.store import CellFolder, StoreError, read_json, write_json
 
 
 #: Exit code of a cell's process that found the cell in other hands.
 _BUSY: Final = 75
+#: Exit code of a cell's process that could not write how the cell ended.
+_UNWRITTEN: Final = 74
 #: Seconds between looks at the running processes, and at cells that other runners have.
 _LOOK: Final = 0.2
 _LOOK_AGAIN: Final = 1.0
@@ -79,7 +83,12 @@ def _in_child(job: Job, gpu: str | None) -> None:
     os.dup2(log, sys.stderr.fileno())
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    if execute_job(job) == "busy":
+    try:
+        status = execute_job(job)
+    except StoreError:
+        traceback.print_exc()
+        sys.exit(_UNWRITTEN)
+    if status == "busy":
         sys.exit(_BUSY)
 
 
@@ -109,6 +118,19 @@ class _Running:
             self.ended_for = "out-of-memory", f"it used {used / 2**30:.2f} GiB, over the ceiling of {limits.memory / 2**30:.2f} GiB"
         if self.ended_for is not None:
             self.kill()
+
+
+def _started(context: multiprocessing.context.ForkServerContext, job: Job, gpu: str | None) -> ForkServerProcess:
+    """Start a cell's process; where the forkserver was killed, another one is asked, but not for ever."""
+    for _ in range(3):
+        process = context.Process(target=_in_child, args=(job, gpu), daemon=False)
+        try:
+            process.start()
+        except (EOFError, ConnectionError):
+            continue
+        return process
+    msg = "The process that starts cells ended again and again while it started one; is there memory enough?"
+    raise MgbenchError(msg)
 
 
 def _memory(pid: int | None) -> int:
@@ -180,9 +202,7 @@ class LocalRunner:
                 continue
             slot = min(set(range(self.workers)) - {one.slot for one in self._running})
             gpu = devices[slot % len(devices)] if devices else None
-            process = context.Process(target=_in_child, args=(job, gpu), daemon=False)
-            process.start()
-            self._running.append(_Running(job, slot, process, time.monotonic()))
+            self._running.append(_Running(job, slot, _started(context, job, gpu), time.monotonic()))
 
     def _back(self) -> Iterator[tuple[Job, str]]:
         """Look at the cells that other runners have: yield those that ended there, take up those that were left behind."""
@@ -215,6 +235,8 @@ def _status(one: _Running) -> str | None:
         return None
     if code == 0 and "ended" in stored:
         return str(stored["status"])
+    if code == _UNWRITTEN:
+        return _write_end(one.job, "interrupted", "it could not write to the store; the same command continues it")
     status, reason = one.ended_for or ("killed", f"its process ended with {f'signal {-code}' if code < 0 else f'exit code {code}'}")
     return _write_end(one.job, status, reason, number=-code if code < 0 and not one.ended_for else None)
 
