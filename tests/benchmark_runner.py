@@ -5,6 +5,7 @@ copied under the names that the plan gives.
 """
 
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -15,13 +16,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-import attrs
-
-from mgbench.catalogue import Catalogue
-from mgbench.cli.axes import GridOptions, plan_of
-from mgbench.grid import to_spec
-from mgbench.registry import registry
-from mgbench.store import write_json
+from mgbench.store import read_json, write_json
 
 
 ZOO = Path(__file__).parent / "zoo.py"
@@ -49,22 +44,18 @@ def fresh(store: Path, *arguments: str) -> float:
 
 
 def finished(store: Path, cells: int) -> None:
-    """Fill a store with so many finished cells."""
+    """Fill a store with so many finished cells: the first really runs, the others are its copies under the names that a plan gives."""
     run(store, *TINY)
-    names = {field.name: field.default for field in attrs.fields(GridOptions)}
-    given = {
-        "datasets": ("waves",), "methods": ("faulty",), "encoders": ("flat",), "evaluators": ("knn",), "augmentations": ("default",),
-        "streams": ("joint",), "seeds": str(cells), "floors": False, "preprocess": "frame50", "precision": "fp32", "threads": 1,
-        "workers": 1, "retry": (), "store": store, "plugin_files": (ZOO,), "select": False,
-    }  # fmt: skip
-    planned = plan_of(GridOptions(**{**dict.fromkeys(names), **given}), Catalogue(registry((ZOO,))))
-    source = planned[0].folder.path
-    for one in planned[1:]:
-        folder = one.folder
-        folder.path.mkdir()
-        write_json(folder.spec, to_spec(one.cell), durable=False)
-        for name in ("status.json", "metrics.json", "predictions.parquet"):
-            os.link(source / name, folder.path / name)
+    (source,) = (store / "cells").iterdir()
+    spec = read_json(source / "spec.json")
+    command = [sys.executable, "-m", "mgbench", "plan", *TINY, "--seeds", str(cells), "--json", "--store", str(store)]
+    planned = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    for row in map(json.loads, planned.splitlines()):
+        folder = store / "cells" / row["cell"]
+        if folder != source:
+            write_json(folder / "spec.json", {**spec, "seed": row["seed"], "id": row["cell"].rpartition("-")[2]}, durable=False)
+            for name in ("status.json", "metrics.json", "predictions.parquet"):
+                os.link(source / name, folder / name)
 
 
 def marginal(store: Path, grid: tuple[str, ...], cells: int, workers: str) -> float:
