@@ -21,7 +21,19 @@ from mgbench.store import read_json, write_json
 
 ZOO = Path(__file__).parent / "zoo.py"
 TINY = ("-d", "waves", "-e", "flat", "-m", "faulty", "-E", "knn", "--no-floors", "--plugin", str(ZOO))
-TRAINING = ("-d", "waves", "-e", "stgcn[width=8]", "-m", "supervised[epochs=8]", "-E", "knn", "--no-floors", "--plugin", str(ZOO))
+TRAINING = (
+    "-d",
+    "waves",
+    "-e",
+    "stgcn[width=4,features=16]",
+    "-m",
+    "supervised[epochs=4,batch_size=16]",
+    "-E",
+    "knn",
+    "--no-floors",
+    "--plugin",
+    str(ZOO),
+)
 SPINNING = ("-d", "waves", "-e", "flat", "-m", "spinning", "-E", "knn", "--no-floors", "--plugin", str(ZOO))
 MANY = ("-d", "waves,waves[clips=20]", "-e", "stgcn[width=[4,8,16,32,64]]", "-m", "mgrl,pstl,barlow_twins,supervised,faulty")
 
