@@ -65,19 +65,29 @@ class Component(abc.ABC):
 class Dataset(Component):
     """Labelled clips of one skeleton in subject-disjoint splits.
 
-    Where the files lie is never a field: the core finds the folder and hands it to `load`.
+    Where the files lie is never a field: the core finds the folder and hands it to `load`. A class may assign `folders`, `persons` and
+    `splits`; they are properties where they depend on fields.
     """
 
-    #: Names of the folder under the data root, in order of preference; none for data that is made, not read.
-    folders: ClassVar[tuple[str, ...]] = ()
     #: Who grants the data and what the folder must hold, shown when it is missing.
     how: ClassVar[str] = ""
-    #: People in a clip.
-    persons: ClassVar[int] = 1
-    #: The splits it has; without `val`, `--select` is refused.
-    splits: ClassVar[tuple[Split, ...]] = ("train", "val", "test")
     #: Whether its recordings may be passed on; of others no clip is named or drawn unasked.
     public: ClassVar[bool] = False
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Names of the folder under the data root, in order of preference; none for data that is made, not read."""
+        return ()
+
+    @property
+    def persons(self) -> int:
+        """People in a clip."""
+        return 1
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The splits it has; without `val`, `--select` is refused."""
+        return ("train", "val", "test")
 
     @property
     @abc.abstractmethod
@@ -93,6 +103,10 @@ class Dataset(Component):
     def published(self) -> Mapping[Split, int | tuple[int, ...]]:
         """How many clips its owners count in a split, in all or one number a class; what they do not tell is left out."""
         return {}
+
+    def at(self, folder: Path) -> "Dataset":
+        """Return the data set as this folder holds it: itself, unless the files tell skeleton, classes, persons or splits."""
+        return self
 
     @abc.abstractmethod
     def load(self, split: Split, folder: Path) -> Clips:

@@ -13,6 +13,7 @@ from torch import Tensor
 from mgbench.clips import Clips, make_clips, open_clips
 from mgbench.components import Dataset, Split, Stream
 from mgbench.errors import DataError
+from mgbench.packing import Facts, read_facts
 from mgbench.packing import pack as pack  # noqa: PLC0414 - cells take it from here
 from mgbench.preprocess import densify
 from mgbench.preprocessings import Preprocessing
@@ -32,12 +33,13 @@ class Dense:
 
 @attrs.frozen(eq=False)
 class Fold:
-    """What a cell is fitted on and scored on; `fitted` and `scored` name the splits."""
+    """What a cell is fitted on and scored on; `fitted` and `scored` name the splits, `facts` is what both have in common."""
 
     fit: Clips
     test: Clips
     fitted: str
     scored: str
+    facts: Facts
 
     @property
     def digest(self) -> str:
@@ -53,13 +55,14 @@ class Fold:
 
 def open_fold(dataset: Dataset, packed: Path, *, select: bool) -> Fold:
     """Return train+val against test, or train against val where a choice is being made (`--select`)."""
+    facts = read_facts(dataset, packed)
     if not select:
-        fitted: list[Split] = [split for split in dataset.splits if split != "test"]
-        return Fold(_join([open_clips(packed / split) for split in fitted]), open_clips(packed / "test"), "+".join(fitted), "test")
-    if "val" not in dataset.splits:
+        fitted: list[Split] = [split for split in facts.splits if split != "test"]
+        return Fold(_join([open_clips(packed / split) for split in fitted]), open_clips(packed / "test"), "+".join(fitted), "test", facts)
+    if "val" not in facts.splits:
         msg = f"The data set {dataset.name!r} has no validation split, so --select has nothing to score."
         raise DataError(msg)
-    return Fold(open_clips(packed / "train"), open_clips(packed / "val"), "train", "val")
+    return Fold(open_clips(packed / "train"), open_clips(packed / "val"), "train", "val", facts)
 
 
 def _join(parts: list[Clips]) -> Clips:

@@ -1,11 +1,13 @@
 """A data set parsed once and kept as arrays that cells map: split by split, so that what is packed survives whatever stops the rest."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+import attrs
 from filelock import FileLock
 
 from mgbench.clips import Clips, open_clips, save_clips
@@ -14,13 +16,28 @@ from mgbench.errors import DataError
 from mgbench.fingerprint import packed_folder
 from mgbench.part import Part
 from mgbench.paths import dataset_folder
-from mgbench.store import StoreError
+from mgbench.skeleton import Skeleton, skeleton_from
+from mgbench.store import StoreError, read_json, write_json
 
 
 #: Called with a split and what is being done with it: `reads`, `checks`, `writes` or `packed`.
 Tell: TypeAlias = Callable[[Split, str], None]
 #: Packs splits of a folder, its first argument after them, into the second.
 PackSplits: TypeAlias = Callable[[Sequence[Split], Path, Path], None]
+
+
+@attrs.frozen
+class Facts:
+    """What cells know of packed data without their files: as `Dataset` has it where they lie."""
+
+    skeleton: Skeleton
+    classes: tuple[str, ...]
+    persons: int
+    splits: tuple[Split, ...]
+
+
+class EndedError(DataError):
+    """A process that packed a split was killed; what others packed is sound."""
 
 
 def pack(dataset: Dataset, part: Part, root: Path, cache: Path, pack_splits: PackSplits | None = None) -> Path:
@@ -44,6 +61,7 @@ def pack(dataset: Dataset, part: Part, root: Path, cache: Path, pack_splits: Pac
 
 def _pack(dataset: Dataset, folder: Path, target: Path, pack_splits: PackSplits | None) -> None:
     working = target.with_name(f".packing-{target.name}")
+    dataset = dataset.at(folder)
     left = [split for split in dataset.splits if not (working / split).is_dir()]
     try:
         if pack_splits is None:
@@ -51,7 +69,10 @@ def _pack(dataset: Dataset, folder: Path, target: Path, pack_splits: PackSplits 
                 pack_split(dataset, split, folder, working)
         else:
             pack_splits(left, folder, working)
+        write_json(working / "facts.json", attrs.asdict(_facts(dataset)))
         os.replace(working, target)
+    except EndedError:
+        raise
     except Exception:
         shutil.rmtree(working, ignore_errors=True)
         raise
@@ -59,6 +80,7 @@ def _pack(dataset: Dataset, folder: Path, target: Path, pack_splits: PackSplits 
 
 def pack_split(dataset: Dataset, split: Split, folder: Path, working: Path, tell: Tell = lambda _split, _stage: None) -> None:
     """Read, check and write one split; its folder appears when it is whole."""
+    dataset = dataset.at(folder)
     tell(split, "reads")
     clips = read_split(dataset, split, folder)
     tell(split, "checks")
@@ -79,10 +101,27 @@ def read_split(dataset: Dataset, split: Split, folder: Path) -> Clips:
         raise DataError(msg) from error
 
 
+def _facts(dataset: Dataset) -> Facts:
+    return Facts(dataset.skeleton, dataset.classes, dataset.persons, dataset.splits)
+
+
+def read_facts(dataset: Dataset, packed: Path) -> Facts:
+    """Return what was known of a data set when it was packed; what was packed before that was kept is as its class says."""
+    stored = read_json(packed / "facts.json")
+    if not stored:
+        return _facts(dataset)
+    return Facts(skeleton_from(stored["skeleton"]), tuple(stored["classes"]), stored["persons"], tuple(stored["splits"]))
+
+
 def open_packed(packed: Path, split: Split) -> Clips:
     """Open one split of a packed folder, or raise `StoreError` where somebody damaged it."""
     try:
         return open_clips(packed / split)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError) as error:
         msg = f"The packed data {str(packed / split)!r} are damaged ({error}); delete {str(packed)!r}, and they are packed anew."
         raise StoreError(msg) from error
+
+
+def packed_digest(packed: Path, split: Split) -> str:
+    """Return the digest of a packed split, as it was when it was packed."""
+    return str(json.loads((packed / split / "clips.json").read_text())["digest"])

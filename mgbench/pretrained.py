@@ -19,7 +19,7 @@ from mgbench.paths import store_root
 from mgbench.preprocess import densify
 from mgbench.preprocessings import Preprocessing, preprocessing
 from mgbench.registry import registry
-from mgbench.skeleton import Skeleton
+from mgbench.skeleton import Skeleton, skeleton_from
 from mgbench.store import CellFolder, read_json, write_bytes, write_json
 
 
@@ -57,20 +57,13 @@ class Pretrained:
         )
 
 
-def _skeleton(table: dict[str, Any]) -> Skeleton:
-    """Rebuild a skeleton from its JSON, in which tuples became lists."""
-    pairs = {key: tuple(map(tuple, table[key])) for key in ("bones", "mirror")}
-    parts = {name: tuple(joints) for name, joints in table["parts"].items()}
-    return Skeleton(**{**table, **pairs, "parts": parts, "joints": tuple(table["joints"]), "axes": tuple(table["axes"])})
-
-
 def rebuild(folder: Path, encoder: Encoder, method: Method | None) -> Pretrained:
     """Read a saved embedder; weights must match to the name and shape. Where it is the backbone, no method is needed."""
     stored = read_json(folder / "pretrained.json")
     if not stored:
         msg = f"{str(folder)!r} holds no trained embedder; run the cell first."
         raise DataError(msg)
-    skeleton = _skeleton(stored["skeleton"])
+    skeleton = skeleton_from(stored["skeleton"])
     backbone = Backbone(encoder, skeleton, stored["persons"])
     embedder: nn.Module = backbone
     if stored["embedder"] != "backbone":

@@ -31,8 +31,8 @@ def make_pretrained(work: Work, fold: Fold, fit: Dense, stage: Stage) -> tuple[P
         read = rebuild(folder, work.encoder, work.method)
         read.embedder.to(fit.x.device)
         return read, described
-    pretrained, facts = _carried(work, fit, stage) if work.source is not None else _trained(work, fold, fit, stage)
-    shape = {"persons": work.dataset.persons, "classes": len(work.dataset.classes)}
+    pretrained, facts = _carried(work, fold, fit, stage) if work.source is not None else _trained(work, fold, fit, stage)
+    shape = {"persons": fold.facts.persons, "classes": len(fold.facts.classes)}
     described = {**shape, "facts": facts, "origin": stage.origin}
     pretrained.save(folder, described)
     return pretrained, described
@@ -41,7 +41,7 @@ def make_pretrained(work: Work, fold: Fold, fit: Dense, stage: Stage) -> tuple[P
 def _trained(work: Work, fold: Fold, fit: Dense, stage: Stage) -> tuple[Pretrained, Facts]:
     """Train on the cell's own data set."""
     assert work.encoder is not None and work.method is not None  # noqa: S101, PT018 - the caller's branch
-    cell, place, dataset, method = work.cell, work.place, work.dataset, work.method
+    cell, place, dataset, method = work.cell, work.place, fold.facts, work.method
     skeleton, device = dataset.skeleton, fit.x.device
     stage.enter("augment")
     clips = fold.fit
@@ -60,20 +60,20 @@ def _trained(work: Work, fold: Fold, fit: Dense, stage: Stage) -> tuple[Pretrain
     return Pretrained(objective.embedder().eval(), skeleton, preprocessing(cell.run.preprocess), cell.stream), facts
 
 
-def _carried(work: Work, fit: Dense, stage: Stage) -> tuple[Pretrained, Facts]:
+def _carried(work: Work, fold: Fold, fit: Dense, stage: Stage) -> tuple[Pretrained, Facts]:
     """Train on the data set before, unless its own cell has, carry the embedder over, and calibrate it on unlabelled training clips."""
     assert work.encoder is not None and work.method is not None  # noqa: S101, PT018 - the caller's branch
     assert work.source is not None and work.cell.pretrain_on is not None  # noqa: S101, PT018
-    source, target, device = work.source, work.dataset, fit.x.device
+    target, device = fold.facts, fit.x.device
     found = _taken_over(work, device)
     if found is None:
-        fold, dense, _ = open_data(source, work.cell.pretrain_on, work.cell, work.place, device)
-        found = _trained(attrs.evolve(work, dataset=source, source=None), fold, dense, stage)
+        before, dense, _ = open_data(work.source, work.cell.pretrain_on, work.cell, work.place, device)
+        found = _trained(attrs.evolve(work, dataset=work.source, source=None), before, dense, stage)
     trained, facts = found
     stage.enter("transfer")
     torch.manual_seed(derive_seed(work.cell.seed, "init"))
     transfer = Transfer(work.encoder, work.method, len(target.classes), target.persons)
-    embedder, moved = transfer.move(trained.embedder.cpu(), source.skeleton, target.skeleton)
+    embedder, moved = transfer.move(trained.embedder.cpu(), trained.skeleton, target.skeleton)
     embedder.to(device)
     recalibrate(embedder, fit)
     print(f"made anew: {', '.join(moved.anew) or 'nothing'}; by joint names: {', '.join(moved.by_name) or 'nothing'}")  # noqa: T201 - the log

@@ -135,7 +135,7 @@ class _Sides:
 
 def _evaluate(work: Work, fold: Fold, pending: list[tuple[Part, Evaluator]], sides: _Sides, stage: Stage, facts: dict[str, Any]) -> None:
     """Run the evaluators that have no row yet and write each one's row and predictions as soon as it is known."""
-    classes = len(work.dataset.classes)
+    classes = len(fold.facts.classes)
     for part, evaluator in pending:
         stage.enter("evaluate")
         began = time.monotonic()

@@ -123,6 +123,13 @@ def _from_table(name: str, table: dict[str, Any]) -> Skeleton:
         raise DataError(msg) from missing
 
 
+def skeleton_from(table: dict[str, Any]) -> Skeleton:
+    """Rebuild a skeleton from the JSON of its fields, in which tuples became lists."""
+    pairs = {key: tuple(map(tuple, table[key])) for key in ("bones", "mirror")}
+    parts = {name: tuple(joints) for name, joints in table["parts"].items()}
+    return Skeleton(**{**table, **pairs, "parts": parts, "joints": tuple(table["joints"]), "axes": tuple(table["axes"])})
+
+
 def read_skeleton(path: Path) -> Skeleton:
     """Read a skeleton of one's own from a TOML file in the form of `mgbench/skeletons/kinect25.toml`."""
     try:

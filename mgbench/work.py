@@ -76,7 +76,7 @@ def open_data(dataset: Dataset, part: Part, cell: Cell, place: Place, device: to
     """Return what a data set is fitted on and scored on, as clips and preprocessed; packed and preprocessed once for all cells."""
     packed = pack(dataset, part, place.data_root, place.store / "data")
     fold = open_fold(dataset, packed, select=cell.run.select)
-    return fold, *dense_fold(dataset.skeleton, fold, packed, preprocessing(cell.run.preprocess), cell.stream, device)
+    return fold, *dense_fold(fold.facts.skeleton, fold, packed, preprocessing(cell.run.preprocess), cell.stream, device)
 
 
 def code_origin(cell: Cell) -> dict[str, Any]:

@@ -15,6 +15,10 @@ KINECT25_FLIP = (0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 1
 KINECT25_PARENTS = (1, 20, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, -1, 22, 7, 24, 11)
 #: COCO-18, as in Kinetics-skeleton
 OPENPOSE18_BONES = "4-3 3-2 7-6 6-5 13-12 12-11 10-9 9-8 11-5 8-2 5-1 2-1 0-1 15-0 14-0 17-15 16-14"
+#: BODY_25, as OpenPose draws it
+BODY25_BONES = "8-1 2-1 5-1 3-2 4-3 6-5 7-6 9-8 10-9 11-10 12-8 13-12 14-13 0-1 15-0 17-15 16-0 18-16 19-14 20-19 21-14 22-11 23-22 24-11"
+#: the owners' 22 joints of iMiGUE; which hand is whose is uncertain
+IMIGUE22_BONES = "2-1 3-2 4-3 5-1 6-5 7-6 0-1 8-0 10-8 9-0 11-9 12-7 13-7 14-7 15-7 16-7 17-4 18-4 19-4 20-4 21-4"
 #: parents of UI-PRMD's 22 joints, the waist having none
 KINECT22_PARENTS = (-1, 0, 1, 2, 3, 4, 2, 6, 7, 8, 2, 10, 11, 12, 0, 14, 15, 16, 0, 18, 19, 20)
 
@@ -63,6 +67,8 @@ legs = ["foot"]
         ("kinect25", {(joint, parent) for joint, parent in enumerate(KINECT25_PARENTS) if parent >= 0}),
         ("kinect22", {(joint, parent) for joint, parent in enumerate(KINECT22_PARENTS) if parent >= 0}),
         ("openpose18", bones(OPENPOSE18_BONES)),
+        ("body25", bones(BODY25_BONES)),
+        ("imigue22", bones(IMIGUE22_BONES)),
     ],
 )
 def test_bones_are_those_of_the_field(name: str, expected: set[tuple[int, int]]) -> None:

@@ -14,6 +14,7 @@ _COMMANDS = {
     "list": ("mgbench.cli.components", "List the installed components."),
     "show": ("mgbench.cli.components", "Show a component: parameters, paper, what it needs and gives."),
     "plugin": ("mgbench.cli.plugin", "Check and diagnose plugins."),
+    "data": ("mgbench.cli.data", "Bring, check and look at data."),
     "leaderboard": ("mgbench.cli.leaderboard", "Make boards from records."),
     "status": ("mgbench.cli.status", "Show where all cells stand."),
     "explain": ("mgbench.cli.explain", "Tell everything about one cell, or how cells failed."),

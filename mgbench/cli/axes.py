@@ -8,7 +8,7 @@ import attrs
 import rich_click as click
 
 from mgbench.cli.components import complete_name, warn_of_failures
-from mgbench.cli.options import plugin_option, store_option
+from mgbench.cli.options import data_root_option, plugin_option, store_option
 from mgbench.cli.study import with_study
 from mgbench.components import Precision
 from mgbench.errors import SpecError, nearest
@@ -31,7 +31,6 @@ _FLOORS = ("untrained", "untrained[calibrate=true]")
 #: More seeds than anybody runs, and few enough to list.
 _MOST_SEEDS = 10_000
 _BUDGET = "Overrides every method's recipe."
-_DATA_ROOT = "Where the data sets' folders lie.  [default: MGBENCH_DATA, then the configuration, then the platform's data folder]"
 _WHERE = "Keep the cells for which this SQL condition holds, of dataset, encoder, method, augmentation, stream and seed."
 
 
@@ -84,7 +83,7 @@ _OPTIONS = (
         multiple=True,
         help="Run cells that failed, or went stale, from the start; after out-of-memory once more with half the batch.",
     ),
-    click.option("--data-root", "root", type=click.Path(path_type=Path), help=_DATA_ROOT),
+    data_root_option,
     store_option,
     plugin_option,
 )

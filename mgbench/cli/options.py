@@ -25,6 +25,12 @@ def store_option(command: _Command) -> _Command:
     )(command)
 
 
+def data_root_option(command: _Command) -> _Command:
+    """Add `--data-root DIR`."""
+    about = "Where the data sets' folders lie.  [default: MGBENCH_DATA, then the configuration, then the platform's data folder]"
+    return click.option("--data-root", "root", type=click.Path(path_type=Path), help=about)(command)
+
+
 def json_option(command: _Command) -> _Command:
     """Add `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")(command)

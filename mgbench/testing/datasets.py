@@ -9,17 +9,18 @@ from mgbench.registry import Registry
 from mgbench.testing.kit import CheckError, Rule, UnavailableError, hold
 
 
-def _splits(dataset: Dataset) -> dict[str, Any]:
+def _splits(dataset: Dataset) -> tuple[Dataset, dict[str, Any]]:
     try:
         folder = dataset_folder(dataset, data_root(None))
     except MissingDataError as error:
         raise UnavailableError(str(error).partition("\n")[0]) from error
-    return {split: dataset.load(split, folder) for split in dataset.splits}
+    dataset = dataset.at(folder)
+    return dataset, {split: dataset.load(split, folder) for split in dataset.splits}
 
 
 def holds_valid_clips(dataset: Dataset, _loaded: Registry) -> None:
     """Every split has finite clips of the skeleton's shape with labels in range, and no subject is in two splits."""
-    splits = _splits(dataset)
+    dataset, splits = _splits(dataset)
     for name, clips in splits.items():
         try:
             clips.check(dataset.skeleton, len(dataset.classes), name)
@@ -35,7 +36,7 @@ def holds_valid_clips(dataset: Dataset, _loaded: Registry) -> None:
 
 def loads_the_same_twice(dataset: Dataset, _loaded: Registry) -> None:
     """Two loads give equal digests."""
-    first, second = _splits(dataset), _splits(dataset)
+    (_, first), (_, second) = _splits(dataset), _splits(dataset)
     hold(all(first[name].digest == second[name].digest for name in first), "a split changes between loads")
 
 

@@ -9,11 +9,20 @@ from mgbench import Augmentation, Dataset, Encoder, Evaluator, Method, hookimpl
 @hookimpl
 def mgbench_datasets() -> list[type[Dataset]]:
     """Data sets."""
+    from mgbench_plugins.datasets.ar_body25 import ArBody25
+    from mgbench_plugins.datasets.imigue import Imigue
+    from mgbench_plugins.datasets.irds import Irds
+    from mgbench_plugins.datasets.kinetics_skeleton import KineticsSkeleton
+    from mgbench_plugins.datasets.ntu60 import Ntu60
+    from mgbench_plugins.datasets.ntu120 import Ntu120
+    from mgbench_plugins.datasets.nw_ucla import NwUcla
+    from mgbench_plugins.datasets.packed import Packed
     from mgbench_plugins.datasets.smg import Smg
     from mgbench_plugins.datasets.synthetic import Synthetic
+    from mgbench_plugins.datasets.ui_prmd import UiPrmd
     from mgbench_plugins.datasets.wmft import Wmft
 
-    return [Smg, Synthetic, Wmft]
+    return [ArBody25, Imigue, Irds, KineticsSkeleton, Ntu120, Ntu60, NwUcla, Packed, Smg, Synthetic, UiPrmd, Wmft]
 
 
 @hookimpl

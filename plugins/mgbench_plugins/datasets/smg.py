@@ -1,7 +1,7 @@
 """SMG: spontaneous micro-gestures, forty people standing before a Kinect v2 [Chen et al., IJCV 2023]."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -22,6 +22,12 @@ _CLASSES: Final = (
     "Playing or adjusting hair", "Holding arms", "Pulling shirt collar", "Playing with jewelry, manipulating other objects",
     "Illustrative hand gestures",
 )  # fmt: skip
+#: Clips a class in the owners' label files; 3,699 where the paper says 3,692.
+_PUBLISHED: Final[dict[Split, tuple[int, ...]]] = {
+    "train": (40, 48, 175, 9, 720, 21, 101, 249, 724, 11, 14, 167, 41, 63, 11, 19, 39),
+    "val": (3, 0, 7, 0, 384, 2, 22, 6, 156, 5, 2, 23, 19, 1, 0, 2, 5),
+    "test": (13, 3, 15, 2, 49, 1, 3, 191, 243, 34, 8, 30, 4, 5, 0, 0, 9),
+}
 _SUBJECTS: Final[dict[Split, range]] = {"train": range(1, 31), "val": range(31, 36), "test": range(36, 41)}
 #: A joint's columns: x, y, z in metres, orientation (4), position in two images (2 + 2); only the first three are read.
 _JOINTS, _PER_JOINT = 25, 11
@@ -71,6 +77,11 @@ or, for smg[layout=packed], smg/train_data.npy, train_label.pkl, test_data.npy, 
     def classes(self) -> tuple[str, ...]:
         """The 17 classes; the last is none of the micro-gestures."""
         return _CLASSES
+
+    @property
+    def published(self) -> Mapping[Split, int | tuple[int, ...]]:
+        """The owners' label files."""
+        return _PUBLISHED
 
     def load(self, split: Split, folder: Path) -> Clips:
         """Read the split's subjects, as many as there are."""

@@ -43,6 +43,7 @@ class Wmft(Dataset):
     folders = ("wmft_kinect25", "wmft")
     how = """WMFT is published under BSD-3 with the code of its paper (github.com/alexandrebarachant/WMFT_JBHI). Expected:
   wmft_kinect25/data/S01_healthy_task01.bin ... S24_mild_task15.bin   float32 (frames, 25, 3), metres"""
+    public = True
 
     condition: Literal["both", "healthy", "mild", "moderate"] = "both"
     tail: float = attrs.field(default=0.0, validator=attrs.validators.ge(0))

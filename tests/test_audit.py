@@ -1,0 +1,372 @@
+"""Audits: what is wrong is found where it was planted, and nothing is found in what is sound."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mgbench import Clips, DataError, Dataset, Skeleton, load_skeleton, make_clips
+from mgbench.audit.finding import Finding
+from mgbench.audit.measures import _spans, measure
+from mgbench.audit.report import audit
+from mgbench.components import Split
+
+
+Rows = dict[Split, list[dict[str, Any]]]
+CLASSES = ("wave", "nod", "shrug")
+
+
+@attrs.frozen(eq=False)
+class Made(Dataset):
+    """Clips from memory."""
+
+    name = "made"
+
+    rows: Any = None
+    layout: str = "kinect25"
+    stated: Any = ()
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """Any layout."""
+        return load_skeleton(self.layout)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Three."""
+        return CLASSES
+
+    @property
+    def published(self) -> Mapping[Split, int | tuple[int, ...]]:
+        """What a test states."""
+        return dict(self.stated)
+
+    def load(self, split: Split, folder: Path) -> Clips:
+        """Join the rows of a split."""
+        rows = self.rows[split]
+        return make_clips([row["x"] for row in rows], *([row[key] for row in rows] for key in ("label", "subject", "name")))
+
+
+def body(rng: np.random.Generator, frames: int, layout: str = "kinect25") -> np.ndarray:
+    """Return a clip of one person `(T, 1, V, C)` in a posture of its own, who moves a little and smoothly; feet point where chests do."""
+    skeleton = load_skeleton(layout)
+    size = (len(skeleton.joints), 3)
+    posture = np.random.default_rng(0).normal(size=size) + rng.normal(scale=0.15, size=size)
+    if layout != "openpose18":
+        at = {joint: posture[number] for number, joint in enumerate(skeleton.joints)}
+        left = at["shoulder_left"] + at["hip_left"] - at["shoulder_right"] - at["hip_right"]
+        ahead = np.cross(left, at["head"] - (at["hip_left"] + at["hip_right"]) / 2)
+        for side in ("left", "right"):
+            at[f"foot_{side}"][:] = at[f"ankle_{side}"] + ahead / np.linalg.norm(ahead)
+    time = np.linspace(0, 1, frames)[:, None, None]
+    reach = rng.normal(scale=0.02, size=(3, *size))
+    waves = [reach[rate - 1] * np.sin(np.pi * rate * time + rng.uniform(0, 6)) for rate in (1, 2, 3)]
+    return (3 + posture + sum(waves))[:, None].astype(np.float32)
+
+
+def sound(layout: str = "kinect25") -> Rows:
+    """Return three splits in which nothing is wrong."""
+    rng = np.random.default_rng(1)
+    people: dict[Split, range] = {"train": range(4), "val": range(4, 6), "test": range(6, 9)}
+    return {
+        split: [
+            {
+                "x": body(rng, int(rng.integers(12, 40)), layout),
+                "label": i % 3,
+                "subject": person,
+                "name": f"secret-{split}-{person}-{i}",
+            }
+            for person in numbers
+            for i in range(6)
+        ]
+        for split, numbers in people.items()
+    }
+
+
+def look(rows: Rows, **options: Any) -> list[Finding]:
+    """Return what is found in these rows."""
+    made = Made(rows, **options)
+    return audit(made, lambda split: made.load(split, Path())).findings
+
+
+def faults(findings: list[Finding]) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Return what is more than a note."""
+    return [(one.level, one.rule, one.splits) for one in findings if one.level != "note"]
+
+
+@pytest.mark.parametrize("layout", ["kinect25", "kinect22", "openpose18"])
+def test_nothing_is_found_in_sound_data(layout: str) -> None:
+    """Only notes: class shares, and what such data cannot tell; in three dimensions and in two."""
+    findings = look(sound(layout), layout=layout)
+
+    assert faults(findings) == []
+    assert [one.rule for one in findings] == ["prior"] * 3 + ["untold"] * 3
+
+
+def _replace(split: Split, index: int, **changes: Any) -> Callable[[Rows], None]:
+    return lambda rows: rows[split][index].update(changes)
+
+
+def _edit(split: Split, index: int, where: Any, value: float) -> Callable[[Rows], None]:
+    def edit(rows: Rows) -> None:
+        rows[split][index]["x"][where] = value
+
+    return edit
+
+
+def _copy(source: Split, target: Split, change: Callable[[np.ndarray], np.ndarray] = lambda x: x, **changes: Any) -> Callable[[Rows], None]:
+    def copy(rows: Rows) -> None:
+        row = rows[source][1]
+        rows[target][4].update({"x": change(row["x"]).astype(np.float32), "label": row["label"], **changes})
+
+    return copy
+
+
+def _shrinking(joints: slice) -> Callable[[Rows], None]:
+    """Let joints go most of the way to the body's middle in the course of every clip of `val`."""
+
+    def shrink(rows: Rows) -> None:
+        for row in rows["val"]:
+            moved = row["x"][:, :, joints]
+            share = np.linspace(0, 0.8, len(moved))[:, None, None, None]
+            moved += share * (row["x"].mean(axis=(0, 2), keepdims=True) - moved)
+
+    return shrink
+
+
+def _resampled(x: np.ndarray) -> np.ndarray:
+    """Return a clip at two thirds of the rate, somewhere else, larger, and rounded."""
+    time = np.linspace(0, len(x) - 1, 2 * len(x) // 3 + 4)
+    low = np.minimum(time.astype(int), len(x) - 2)
+    share = (time - low)[:, None, None, None]
+    return np.round(1.2 * (x[low] * (1 - share) + x[low + 1] * share) + 0.7, 3)
+
+
+def _drop(split: Split, label: int) -> Callable[[Rows], None]:
+    def drop(rows: Rows) -> None:
+        rows[split] = [row for row in rows[split] if row["label"] != label]
+
+    return drop
+
+
+def _mirror(rows: Rows) -> None:
+    for row in rows["train"]:
+        row["x"] = row["x"] * np.array([-1, 1, 1], np.float32)
+
+
+def _swap(rows: Rows) -> None:
+    for row in rows["train"]:
+        row["x"] = row["x"][:, :, list(load_skeleton("kinect25").flip)]
+
+
+def _relabel(rows: Rows) -> None:
+    for row in rows["test"]:
+        row["label"] = 2
+
+
+def _hide(rows: Rows) -> None:
+    for row in rows["val"]:
+        row["x"][:, :, 7] = 0
+
+
+def _merge(rows: Rows) -> None:
+    for row in rows["val"]:
+        row["x"][:, :, 3] = row["x"][:, :, 2]
+
+
+PLANTED: dict[str, tuple[Callable[[Rows], None], list[tuple[str, str, tuple[str, ...]]], int]] = {
+    "name": (_replace("val", 3, name="secret-val-4-0"), [("error", "name", ("val",))], 2),
+    "label": (_replace("val", 3, label=3), [("error", "label", ("val",))], 1),
+    "negative label": (_replace("val", 3, label=-1), [("error", "label", ("val",))], 1),
+    "empty": (_replace("train", 3, x=np.zeros((0, 1, 25, 3), np.float32)), [("error", "empty", ("train",))], 1),
+    "nan": (_edit("train", 3, (2, 0, 4, 1), np.nan), [("error", "not-finite", ("train",))], 1),
+    "infinite": (_edit("train", 3, (2, 0, 4, 1), -np.inf), [("error", "not-finite", ("train",))], 1),
+    "short": (_replace("test", 3, x=body(np.random.default_rng(5), 3)), [("warning", "short", ("test",))], 1),
+    "zero clip": (_edit("test", 3, ..., 0), [("warning", "zero-clip", ("test",))], 1),
+    "zero frames": (_edit("test", 3, slice(2, 5), 0), [("warning", "zero-frame", ("test",))], 1),
+    "zero joint": (_hide, [("warning", "zero-joint", ("val",))], 0),
+    "many lost joints": (
+        lambda rows: [row["x"].__setitem__((slice(None, None, 3), 0, slice(0, 10)), 0) for row in rows["val"]],
+        [("warning", "lost-joint", ("val",))],
+        12,
+    ),
+    "jump": (_edit("test", 3, (5, 0, 20, 0), 30), [("warning", "jump", ("test",))], 1),
+    "no length": (_merge, [("warning", "no-length", ("val",))], 0),
+    "loose bones": (_shrinking(slice(21, 25)), [("warning", "bone", ("val",))], 0),
+    "loose bodies": (_shrinking(slice(None)), [("warning", "bone", ("val",)), ("warning", "body", ("val",))], 12),
+    "mirrored": (_mirror, [("warning", "side", ("train",))], 24),
+    "swapped": (_swap, [("warning", "side", ("train",))], 24),
+    "leak": (_replace("test", 3, subject=1), [("error", "leak", ("train", "test"))], 7),
+    "equal across": (_copy("train", "test"), [("error", "equal", ("train", "test"))], 2),
+    "equal within": (_copy("val", "val"), [("warning", "equal", ("val",))], 2),
+    "near across": (_copy("train", "val", _resampled), [("error", "near", ("train", "val"))], 2),
+    "near within": (_copy("test", "test", _resampled), [("warning", "near", ("test",))], 2),
+    "missing class": (_drop("val", 1), [("warning", "class", ("val",))], 0),
+    "prior shift": (
+        _relabel,
+        [("warning", "class", ("test",)), ("warning", "prior", ("train", "test")), ("warning", "prior", ("train", "val", "test"))],
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_planted_fault_is_found(name: str) -> None:
+    """Each fault is found, in its split, with its clips, and nothing else is."""
+    plant, expected, clips = PLANTED[name]
+    rows = sound()
+    plant(rows)
+    found = [one for one in look(rows) if one.level != "note"]
+
+    assert [one for one in faults(found) if one[1] != "prior" or "prior" in str(expected)] == expected
+    assert len(found[-1 if name == "loose bodies" else 0].clips) == clips
+    assert "secret" not in "".join(one.text for one in found)
+
+
+def test_everything_is_found_at_once() -> None:
+    """Several faults, one of them that a split cannot be read, are told together, errors first."""
+    rows = sound()
+    for name in ("nan", "zero frames", "equal across", "leak"):
+        PLANTED[name][0](rows)
+    rows["val"] = []
+    found = look(rows)
+
+    assert [one.rule for one in found if one.level == "error"] == ["not-finite", "unreadable", "leak", "equal"]
+    assert [one.rule for one in found if one.level == "warning"] == ["zero-frame"]
+    assert [one.level for one in found] == sorted((one.level for one in found), key=["error", "warning", "note"].index)
+
+
+def test_other_layout_and_other_persons() -> None:
+    """Clips of another skeleton are not looked at, and a second person whom the data set does not speak of is told."""
+    rows = sound("kinect20")
+    rows["test"] = [{**row, "x": np.repeat(row["x"], 2, axis=1)} for row in sound()["test"]]
+    found = [(one.rule, one.text) for one in look(rows) if one.level == "error"]
+
+    assert found[0] == ("unreadable", "It has 20 joints x 3 channels; the skeleton 'kinect25' has 25 x 3.")
+    assert found[2] == ("persons", "Persons in a frame: 2; the data set says 1.")
+
+
+def test_error_of_a_split_leaves_the_others() -> None:
+    """What a split's reading says is told as it is."""
+    rows = sound()
+    made = Made(rows)
+
+    def read(split: Split) -> Clips:
+        if split == "train":
+            raise DataError("'a.csv', line 3 is wrong.")
+        return made.load(split, Path())
+
+    result = audit(made, read)
+
+    assert [(one.rule, one.text) for one in result.findings if one.level == "error"] == [("unreadable", "'a.csv', line 3 is wrong.")]
+    assert list(result.measured) == ["val", "test"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ({"val": 12}, None),
+        ({"val": (4, 4, 4)}, None),
+        ({"val": 13}, "Clips: 12; published are 13."),
+        ({"val": (4, 3, 5)}, "Clips: 12; published are 12, and the counts of 2 of 3 classes differ."),
+    ],
+)
+def test_published_counts(stated: dict[Split, int | tuple[int, ...]], expected: str | None) -> None:
+    """Totals or counts a class are held against what is there."""
+    found = [one.text for one in look(sound(), stated=stated) if one.rule == "published"]
+
+    assert found == ([] if expected is None else [expected])
+
+
+def test_class_that_is_published_as_absent_is_a_note() -> None:
+    """A class that the owners do not have in a split either is no fault."""
+    rows = sound()
+    _drop("val", 1)(rows)
+    found = [(one.level, one.text) for one in look(rows, stated={"val": (4, 0, 4)}) if one.rule in {"class", "published"}]
+
+    assert found == [("note", "Classes without a clip, as published: 1 of 3: 'nod'.")]
+
+
+def test_unknown_subjects_leak_nothing() -> None:
+    """Clips whose subject is not known are told, and are no leak."""
+    rows = sound()
+    for split in ("train", "test"):
+        rows[split][0]["subject"] = -1  # type: ignore[index]
+
+    assert [one.rule for one in look(rows) if "subject" in one.rule or one.rule == "leak"] == ["subject", "subject"]
+
+
+def test_relabelled_copies_are_counted() -> None:
+    """A copy that carries another class is told."""
+    rows = sound()
+    _copy("val", "val", label=(rows["val"][1]["label"] + 1) % 3)(rows)
+
+    assert "1, 1 of them with another class." in next(one.text for one in look(rows) if one.rule == "equal")
+
+
+def test_majority_scores_are_those_of_the_splits() -> None:
+    """The most frequent class of what is fitted is scored on what is scored, which has its own."""
+    rows = sound()
+    for row in rows["train"][:8]:
+        row["label"] = 0
+    for row in rows["test"]:
+        row["label"] = max(row["label"], 1)
+    text = next(one.text for one in look(rows) if one.rule == "prior" and one.splits == ("train", "test"))
+
+    assert "'wave', the most frequent class of train, scores 0.0% on test; test's own most frequent, 'nod', has 66.7%." in text
+
+
+@given(
+    st.integers(12, 60),
+    st.integers(12, 60),
+    st.floats(0.01, 100),
+    st.lists(st.floats(-5, 5), min_size=3, max_size=3),
+    st.integers(0, 2**16),
+)
+def test_fingerprint_survives_rate_place_and_scale(frames: int, others: int, scale: float, place: list[float], seed: int) -> None:
+    """A copy at another rate, of another size, somewhere else, is nearer than any other clip, by far."""
+    rng = np.random.default_rng(seed)
+    first, second = body(rng, frames), body(rng, frames)
+    time = np.linspace(0, frames - 1, others)
+    flat = np.stack([np.interp(time, np.arange(frames), column) for column in first.reshape(frames, -1).T], axis=1)
+    copy = flat.reshape(others, 1, 25, 3) * scale + place
+    prints = measure(make_clips([first, copy, second], [0, 0, 0], [0, 0, 0], ["a", "b", "c"]), load_skeleton("kinect25")).fingerprint
+
+    assert np.linalg.norm(prints[0, 0] - prints[1, 0]) < 0.01
+    assert np.linalg.norm(prints[0, 0] - prints[2, 0]) > 0.05
+
+
+@given(st.integers(1, 40), st.integers(0, 2**16))
+def test_spans_lose_nothing(frames: int, seed: int) -> None:
+    """The spans of a clip of any length are its sum, and those of a constant are equal."""
+    values = np.random.default_rng(seed).normal(size=(frames, 2))
+
+    assert _spans(values).sum(axis=0) == pytest.approx(values.sum(axis=0))
+    assert _spans(np.ones((frames, 1))) == pytest.approx(frames / 8)
+
+
+def test_order_of_clips_changes_nothing() -> None:
+    """The same clips in another order give the same sentences."""
+    rows = sound()
+    for name in ("nan", "jump", "equal within"):
+        PLANTED[name][0](rows)
+    before = [one.text for one in look(rows)]
+    rows["val"] = rows["val"][::-1]
+
+    assert [one.text for one in look(rows)] == before
+
+
+def test_measures_of_a_clip() -> None:
+    """Lost joints are counted of people who are there only, and a missing frame is no jump."""
+    x = np.ones((6, 2, 25, 3), np.float32) * np.arange(1, 26)[:, None]
+    x[:, 1] = 0
+    x[2, 0] = 0
+    x[4, 0, 5] = 0
+    one = measure(make_clips([x], [0], [0], ["a"]), load_skeleton("kinect25"))
+
+    assert (one.empty[0], one.missing[0], one.expected[0], one.jumps[0]) == (1, 1, 5 * 25, 0)
