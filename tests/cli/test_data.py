@@ -250,12 +250,12 @@ def test_damaged_pack_is_told(boxes: Path, on_boxes: Command) -> None:
 
 
 def test_audit_of_sound_data(on_boxes: Command) -> None:
-    """Tables of splits and classes, notes, and exit status 0."""
+    """Tables of splits and classes, findings, and exit status 0 where none is an error."""
     done = on_boxes("audit", "boxes")
 
     assert done.exit_code == 0
     assert "0  wave       4    4     4" in done.output
-    assert done.output.splitlines()[-1] == "boxes: 0 errors, 0 warnings, 6 notes"
+    assert done.output.splitlines()[-1].startswith("boxes: 0 errors, ")
 
 
 def test_audit_names_nobody_unasked(boxes: Path, on_boxes: Command) -> None:
