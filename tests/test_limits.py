@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import Result
 
@@ -50,6 +51,19 @@ def test_half_the_batch_is_another_cell(mgbench: Command, tmp_path: Path) -> Non
     assert records["status"].to_list() == ["ok", "out-of-memory"]
     assert records["method"].to_list() == ["faulty[how=memory]", "faulty[how=memory,batch_size=16]"]
     assert "once more with batch_size=8" in halved.output
+
+
+def test_a_cell_whose_starter_was_killed_is_continued(mgbench: Command, tmp_path: Path) -> None:
+    """Nobody sees how a process without the forkserver ends: it is ended, and its cell is interrupted, which no option is needed for."""
+    done = _run(mgbench, tmp_path, "faulty[how=orphan],faulty", "--workers", "1")
+    again = _run(mgbench, tmp_path, "faulty", "--workers", "1")
+    logs = [CellFolder(folder).log.read_text() for folder in (tmp_path / "cells").iterdir()]
+    (orphan,) = (int(line.split()[1]) for log in logs for line in log.splitlines() if line.startswith("process: "))
+
+    assert done.exit_code == 1
+    assert again.exit_code == 0
+    assert _statuses(tmp_path) == ["interrupted", "ok"]
+    assert not psutil.pid_exists(orphan)
 
 
 def test_each_worker_has_an_accelerator(mgbench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

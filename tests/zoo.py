@@ -98,7 +98,7 @@ class Faulty(Method):
     """Fit clips to their mean, until it fails as it is told to.
 
     Args:
-        how: raise, nan, collapse, segfault, memory where a batch has more than 8 clips, or none.
+        how: raise, nan, collapse, segfault, orphan, memory where a batch has more than 8 clips, or none.
     """
 
     name = "faulty"
@@ -123,6 +123,10 @@ class _Faulty(Objective):
             raise MemoryError("a batch of 8 would fit")
         if self.how == "segfault":
             os.kill(os.getpid(), signal.SIGSEGV)
+        if self.how == "orphan":
+            print(f"process: {os.getpid()}", flush=True)  # noqa: T201 - into the cell's log
+            os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(600)
         loss = (self.backbone(batch.views[0].x) - 1).square().mean()
         return {"loss": loss * float("nan") if self.how == "nan" else loss}
 

@@ -31,6 +31,8 @@ from mgbench.store import CellFolder, StoreError, read_json, write_json
 _BUSY: Final = 75
 #: Exit code of a cell's process that could not write how the cell ended.
 _UNWRITTEN: Final = 74
+#: What multiprocessing says of a process whose end nobody saw, because the forkserver had gone; also a code of its own making.
+_UNSEEN: Final = 255
 #: Seconds between looks at the running processes, and at cells that other runners have.
 _LOOK: Final = 0.2
 _LOOK_AGAIN: Final = 1.0
@@ -97,6 +99,7 @@ class _Running:
     job: Job
     slot: int
     process: ForkServerProcess
+    server: psutil.Process | None
     began: float
     ended_for: tuple[str, str] | None = None
 
@@ -106,6 +109,16 @@ class _Running:
             os.killpg(self.process.pid or 0, signal.SIGKILL)
         except ProcessLookupError:  # before its setsid, or after its end
             self.process.kill()
+
+    @property
+    def unseen(self) -> bool:
+        """Whether nobody knows how, or if, it ended, because the forkserver was killed."""
+        if self.process.exitcode != _UNSEEN or self.server is None:
+            return False
+        try:
+            return not self.server.is_running() or self.server.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
 
     def check(self, limits: Limits) -> None:
         """Kill it where it is over a limit."""
@@ -131,6 +144,14 @@ def _started(context: multiprocessing.context.ForkServerContext, job: Job, gpu: 
         return process
     msg = "The process that starts cells ended again and again while it started one; is there memory enough?"
     raise MgbenchError(msg)
+
+
+def _parent(pid: int | None) -> psutil.Process | None:
+    """Return the process that another one was forked from, or None where that has ended."""
+    try:
+        return psutil.Process(pid).parent()
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _memory(pid: int | None) -> int:
@@ -202,7 +223,8 @@ class LocalRunner:
                 continue
             slot = min(set(range(self.workers)) - {one.slot for one in self._running})
             gpu = devices[slot % len(devices)] if devices else None
-            self._running.append(_Running(job, slot, _started(context, job, gpu), time.monotonic()))
+            process = _started(context, job, gpu)
+            self._running.append(_Running(job, slot, process, _parent(process.pid), time.monotonic()))
 
     def _back(self) -> Iterator[tuple[Job, str]]:
         """Look at the cells that other runners have: yield those that ended there, take up those that were left behind."""
@@ -237,6 +259,11 @@ def _status(one: _Running) -> str | None:
         return str(stored["status"])
     if code == _UNWRITTEN:
         return _write_end(one.job, "interrupted", "it could not write to the store; the same command continues it")
+    if one.unseen and one.ended_for is None:
+        one.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(one.process.pid).wait()
+        return _write_end(one.job, "interrupted", "the process that starts cells was killed; the same command continues it")
     status, reason = one.ended_for or ("killed", f"its process ended with {f'signal {-code}' if code < 0 else f'exit code {code}'}")
     return _write_end(one.job, status, reason, number=-code if code < 0 and not one.ended_for else None)
 

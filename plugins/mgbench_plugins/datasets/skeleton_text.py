@@ -58,10 +58,10 @@ def _read_fast(data: bytes) -> Recording | None:
 def _tidy(data: bytes) -> bytes:
     """Return the text with one space or line end after each word, and nothing else around words."""
     text = data.rstrip() + b"\n"
-    chars = np.frombuffer(text, np.uint8)
-    returns = np.flatnonzero(chars == ord("\r"))
-    if (chars[returns + 1] == ord("\n")).all():
-        text = text.replace(b"\r", b"")
+    if b"\r" in text:
+        chars = np.frombuffer(text, np.uint8)
+        if (chars[np.flatnonzero(chars == ord("\r")) + 1] == ord("\n")).all():
+            text = text.replace(b"\r", b"")
     space = np.frombuffer(text, np.uint8) <= ord(" ")
     if (space[1:] & space[:-1]).any():
         text = b"".join(b" ".join(line.split()) + b"\n" for line in text.splitlines())
@@ -87,7 +87,7 @@ def _bodies(text: bytes, ends: list[int]) -> tuple[int, list[int], tuple[int, ..
     except (ValueError, IndexError):
         return None
     whole = 1 < line == len(ends) and max(body, default=0) in IDS and len(set(zip(frame, body, strict=True))) == len(body)
-    joints = all(text[ends[start] + 1 : ends[start + 1]] == b"25" for start in first)
+    joints = {text[ends[start] + 1 : ends[start + 1]] for start in first} <= {b"%d" % JOINTS}
     return (frames, frame, body, first) if whole and joints else None
 
 
