@@ -33,9 +33,9 @@ def data_key(dataset: Part, folder: Path) -> str:
     source = [source_digest(Path(path)) for _, path in dataset.modules]
     words = (dataset.name, dataset.version, sorted(dataset.parameters), source)
     total = hashlib.blake2b(repr(words).encode(), digest_size=8)
-    for path in sorted(folder.rglob("*")) if dataset.folders else []:
+    for path in sorted(filter(Path.is_file, folder.rglob("*"))) if dataset.folders else []:
         stat = path.stat()
-        total.update(f"{path.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode() if path.is_file() else b"")
+        total.update(f"{path.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
     return total.hexdigest()
 
 

@@ -1,19 +1,50 @@
 """Adjacencies of a skeleton, as the graph networks of the field use them."""
 
+import tomllib
+from importlib import resources
+from typing import Literal
+
+import attrs
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from mgbench.errors import SpecError
 from mgbench.skeleton import Skeleton
 
 
-def hop_distances(skeleton: Skeleton, limit: float = np.inf) -> npt.NDArray[np.float64]:
-    """Return bones between joints, `(V, V)`; infinite beyond `limit`."""
-    joints = len(skeleton.joints)
+#: The skeleton's bones, or one of the faulty lists that the owners' baselines compute with (mgbench/graphs).
+GraphName = Literal["bones", "smg_baseline", "imigue22_baseline"]
+
+
+@attrs.frozen
+class Graph:
+    """Edges between numbered joints, in either direction, and the joint that partitions count hops from."""
+
+    joints: int
+    edges: tuple[tuple[int, int], ...]
+    centre: int
+
+
+def load_graph(name: GraphName, skeleton: Skeleton) -> Graph:
+    """Return the graph of that name over the joints of a skeleton; raise `SpecError` where it is another skeleton's."""
+    if name == "bones":
+        return Graph(len(skeleton.joints), skeleton.bones, skeleton.centre)
+    table = tomllib.loads((resources.files("mgbench.graphs") / f"{name}.toml").read_text())
+    if table["skeleton"] != skeleton.name:
+        msg = f"The graph {name!r} is one of {table['skeleton']}; the clips have the skeleton {skeleton.name!r}, so take graph=bones."
+        raise SpecError(msg)
+    edges = tuple((skeleton.joint(one), skeleton.joint(other)) for one, other in table["edges"])
+    return Graph(len(skeleton.joints), edges, skeleton.joint(table["centre"]))
+
+
+def hop_distances(graph: Graph, limit: float = np.inf) -> npt.NDArray[np.float64]:
+    """Return edges between joints, `(V, V)`; infinite beyond `limit`."""
+    joints = graph.joints
     near = np.eye(joints, dtype=bool)
-    for child, parent in skeleton.bones:
-        near[child, parent] = near[parent, child] = True
+    for one, other in graph.edges:
+        near[one, other] = near[other, one] = True
     distance = np.where(np.eye(joints, dtype=bool), 0.0, np.inf)
     reached = np.eye(joints, dtype=bool)
     for hop in range(1, int(min(limit, joints)) + 1):
@@ -23,14 +54,14 @@ def hop_distances(skeleton: Skeleton, limit: float = np.inf) -> npt.NDArray[np.f
     return distance
 
 
-def spatial_partition(skeleton: Skeleton, *, true: bool = False) -> Tensor:
+def spatial_partition(graph: Graph, *, true: bool = False) -> Tensor:
     """Return ST-GCN's three normalised adjacencies `(3, V, V)`: self, towards the centre or level with it, and away from it.
 
     The public code knows hop distances only up to one, so all joints further than that from the centre count as level and the
     second subset takes most bones (40 of 48 on Kinect-25); `true` uses full distances, which gives 24 and 24.
     """
-    near = hop_distances(skeleton, limit=1)
-    from_centre = (hop_distances(skeleton) if true else near)[:, skeleton.centre]
+    near = hop_distances(graph, limit=1)
+    from_centre = (hop_distances(graph) if true else near)[:, graph.centre]
     linked = (near <= 1).astype(np.float64)
     normal = linked / linked.sum(axis=0, keepdims=True)
     away = (near == 1) & (from_centre[:, None] < from_centre[None, :])

@@ -87,6 +87,7 @@ class Lease:
     lost: Callable[[], None]
     _owner: dict[str, Any] = attrs.field(factory=_me, init=False)
     _ended: threading.Event = attrs.field(factory=threading.Event, init=False)
+    _renewer: threading.Thread = attrs.field(init=False)
 
     def take(self) -> bool:
         """Take the lease unless somebody holds it."""
@@ -107,18 +108,24 @@ class Lease:
 
     def __enter__(self) -> Self:
         """Start renewing."""
-        threading.Thread(target=self._renew, daemon=True).start()
+        self._renewer = threading.Thread(target=self._renew, daemon=True)
+        self._renewer.start()
         return self
 
     def _renew(self) -> None:
         while not self._ended.wait(BEAT):
-            if not self.held:
-                self.lost()
-                return
-            os.utime(self.path)
+            try:
+                if self.held:
+                    os.utime(self.path)
+                    continue
+            except FileNotFoundError:  # taken over and given back meanwhile
+                pass
+            self.lost()
+            return
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Stop renewing and give it back."""
         self._ended.set()
+        self._renewer.join()
         if self.held:
             self.path.unlink(missing_ok=True)

@@ -6,10 +6,11 @@ they take an array's memory layout from the file.
 """
 
 import pickle
+import pickletools
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from mgbench.errors import DataError
 
 
 _KINDS: Final = "?bhilqBHILQefd"
+#: The instructions that put an object in a numbered place.
+_PUTS: Final = {"PUT", "BINPUT", "LONG_BINPUT"}
 
 
 class _Type:
@@ -107,11 +110,21 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(msg)
 
 
+def _check_memo(file: BinaryIO) -> None:
+    """Refuse a place in the memo far beyond what was put there: the unpickler would make room up to it before it reads on."""
+    for count, (opcode, place, _) in enumerate(pickletools.genops(file)):
+        if opcode.name in _PUTS and isinstance(place, int) and place > count:
+            msg = f"the place {place} in a memo of at most {count}"
+            raise pickle.UnpicklingError(msg)
+
+
 def load_pickle(path: Path) -> Any:  # noqa: ANN401 - whatever plain data the file holds
     """Read plain data from a pickle; raise `DataError` where it is damaged or wants anything else."""
     try:
         with path.open("rb") as file:
-            return _settle(_Unpickler(file, encoding="latin1").load())
+            _check_memo(file)
+            file.seek(0)
+            return _settle(_Unpickler(file, encoding="latin1").load(), {})
     except FileNotFoundError as error:
         msg = f"The file {str(path)!r} is missing."
         raise DataError(msg) from error
@@ -123,14 +136,15 @@ def load_pickle(path: Path) -> Any:  # noqa: ANN401 - whatever plain data the fi
         raise DataError(msg) from error
 
 
-def _settle(value: Any) -> Any:  # noqa: ANN401
-    """Put arrays in the place of their stand-ins."""
+def _settle(value: Any, settled: dict[int, Any]) -> Any:  # noqa: ANN401
+    """Put arrays in the place of their stand-ins; what occurs again and again is settled once, by its `id`."""
     if isinstance(value, _Array):
         return value.value
-    if isinstance(value, list):
-        return [_settle(item) for item in value]
-    if isinstance(value, tuple):
-        return tuple(_settle(item) for item in value)
-    if isinstance(value, dict):
-        return type(value)((key, _settle(item)) for key, item in value.items())
-    return value
+    if not isinstance(value, (list, tuple, dict)):
+        return value
+    if id(value) not in settled:
+        if isinstance(value, dict):
+            settled[id(value)] = type(value)((key, _settle(item, settled)) for key, item in value.items())
+        else:
+            settled[id(value)] = type(value)(_settle(item, settled) for item in value)
+    return settled[id(value)]

@@ -105,8 +105,8 @@ class Skeleton:
 
 
 def _from_table(name: str, table: dict[str, Any]) -> Skeleton:
-    number = {joint: i for i, joint in enumerate(table["joints"])}
     try:
+        number = {joint: i for i, joint in enumerate(table["joints"])}
         return Skeleton(
             name=name,
             joints=tuple(table["joints"]),
@@ -121,6 +121,9 @@ def _from_table(name: str, table: dict[str, Any]) -> Skeleton:
     except KeyError as missing:
         msg = f"Skeleton {name!r} lacks or misspells {missing.args[0]!r}; see mgbench/skeletons/kinect25.toml for the form."
         raise DataError(msg) from missing
+    except (TypeError, ValueError, AttributeError) as error:
+        msg = f"Skeleton {name!r} has a value of the wrong kind ({error}); see mgbench/skeletons/kinect25.toml for the form."
+        raise DataError(msg) from error
 
 
 def skeleton_from(table: dict[str, Any]) -> Skeleton:
@@ -134,7 +137,7 @@ def read_skeleton(path: Path) -> Skeleton:
     """Read a skeleton of one's own from a TOML file in the form of `mgbench/skeletons/kinect25.toml`."""
     try:
         return _from_table(path.stem, tomllib.loads(path.read_text()))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # no file, no UTF-8, no TOML
         msg = f"Cannot read the skeleton {str(path)!r}: {error}."
         raise DataError(msg) from error
 

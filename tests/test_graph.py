@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from mgbench import Skeleton, load_skeleton
-from mgbench.graph import JointNorm, hop_distances, spatial_partition
+from mgbench.errors import SpecError
+from mgbench.graph import GraphName, JointNorm, hop_distances, load_graph, spatial_partition
 from mgbench.skeleton import skeleton_names
 
 
@@ -42,23 +43,44 @@ def test_hop_distances_are_shortest_paths(name: str) -> None:
     skeleton = load_skeleton(name)
     expected = [breadth_first(skeleton, joint) for joint in range(len(skeleton.joints))]
 
-    assert hop_distances(skeleton).tolist() == expected
+    assert hop_distances(load_graph("bones", skeleton)).tolist() == expected
 
 
 def test_hop_distances_beyond_the_limit_are_infinite() -> None:
     """With limit 1 only a joint and its neighbours have a distance."""
     skeleton = load_skeleton("kinect25")
-    full = hop_distances(skeleton)
+    full = hop_distances(load_graph("bones", skeleton))
 
-    assert np.array_equal(hop_distances(skeleton, limit=1), np.where(full <= 1, full, np.inf))
+    assert np.array_equal(hop_distances(load_graph("bones", skeleton), limit=1), np.where(full <= 1, full, np.inf))
 
 
 @pytest.mark.parametrize(("true", "expected"), [(False, [25, 40, 8]), (True, [25, 24, 24])])
 def test_partition_of_kinect25_has_the_published_entries(true: bool, expected: list[int]) -> None:
     """The public code's hop limit puts 40 of 48 bones into the second subset, full distances 24 into each."""
-    subsets = spatial_partition(load_skeleton("kinect25"), true=true)
+    subsets = spatial_partition(load_graph("bones", load_skeleton("kinect25")), true=true)
 
     assert [int((subset != 0).sum()) for subset in subsets] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "skeleton", "expected", "alone"),
+    [
+        ("smg_baseline", "kinect25", [25, 29, 13], [8, 9, 10, 11, 12, 13, 16, 17, 18, 19, 20, 21, 22, 23]),
+        ("imigue22_baseline", "imigue22", [22, 35, 7], [0]),
+    ],
+)
+def test_faulty_graphs_are_those_of_the_baselines(name: GraphName, skeleton: str, expected: list[int], alone: list[int]) -> None:
+    """The owners' own code gives as many entries a subset, and leaves these joints without an edge."""
+    subsets = spatial_partition(load_graph(name, load_skeleton(skeleton)))
+
+    assert [int((subset != 0).sum()) for subset in subsets] == expected
+    assert (subsets[1:].sum(dim=(0, 1)) == 0).nonzero().flatten().tolist() == alone
+
+
+def test_a_graph_of_other_joints_is_refused() -> None:
+    """A baseline's graph is of one skeleton's joints."""
+    with pytest.raises(SpecError, match=r"^The graph 'smg_baseline' is one of kinect25; the clips have the skeleton 'body25'"):
+        load_graph("smg_baseline", load_skeleton("body25"))
 
 
 @pytest.mark.parametrize("true", [False, True])
@@ -66,7 +88,7 @@ def test_partition_of_kinect25_has_the_published_entries(true: bool, expected: l
 def test_subsets_sum_to_the_normalised_adjacency(name: str, true: bool) -> None:
     """The partition only divides the column-normalised adjacency, entry by entry."""
     skeleton = load_skeleton(name)
-    subsets = spatial_partition(skeleton, true=true)
+    subsets = spatial_partition(load_graph("bones", skeleton), true=true)
 
     np.testing.assert_allclose(subsets.sum(dim=0).numpy(), normalised(skeleton), rtol=1e-6)
     assert int((subsets != 0).sum(dim=0).max()) == 1
@@ -76,7 +98,7 @@ def test_subsets_sum_to_the_normalised_adjacency(name: str, true: bool) -> None:
 def test_true_partition_follows_the_distance_to_the_centre(name: str) -> None:
     """A bone's entry from its farther joint is in the second subset, from its nearer in the third."""
     skeleton = load_skeleton(name)
-    subsets, distance = spatial_partition(skeleton, true=True), breadth_first(skeleton, skeleton.centre)
+    subsets, distance = spatial_partition(load_graph("bones", skeleton), true=True), breadth_first(skeleton, skeleton.centre)
 
     for bone in skeleton.bones:
         near, far = sorted(bone, key=distance.__getitem__)
@@ -88,7 +110,7 @@ def test_public_partition_counts_all_but_the_neighbours_of_the_centre_as_level()
     """The public code's third subset holds the entries from the centre, and from its neighbours outwards."""
     skeleton = load_skeleton("kinect25")
     distance = breadth_first(skeleton, skeleton.centre)
-    entries = {(int(j), int(i)) for j, i in spatial_partition(skeleton)[2].nonzero()}
+    entries = {(int(j), int(i)) for j, i in spatial_partition(load_graph("bones", skeleton))[2].nonzero()}
     both_ways = [*skeleton.bones, *((parent, child) for child, parent in skeleton.bones)]
     expected = {(j, i) for j, i in both_ways if distance[j] < distance[i] and distance[j] <= 1}
 

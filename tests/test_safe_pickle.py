@@ -38,6 +38,25 @@ plain = st.recursive(
 )
 
 
+def test_a_place_far_beyond_the_memo_is_refused(tmp_path: Path) -> None:
+    """Nine bytes that put an object in place two thousand million are refused before the unpickler makes room for so many."""
+    (tmp_path / "x.pkl").write_bytes(b"\x80\x04Nr\xff\xff\xff\x7f.")
+    with pytest.raises(DataError, match="the place 2147483647 in a memo"):
+        load_pickle(tmp_path / "x.pkl")
+
+
+def test_what_occurs_often_is_settled_once(tmp_path: Path) -> None:
+    """A list of a list, each twice in the next one, forty deep, is read at once, and stays what it is."""
+    nested: list[Any] = [np.arange(3)]
+    for _ in range(40):
+        nested = [nested, nested]
+    read = _through(nested, tmp_path)
+    for _ in range(40):
+        assert read[0] is read[1]
+        read = read[0]
+    np.testing.assert_array_equal(read[0], np.arange(3))
+
+
 @settings(derandomize=True, deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(value=plain, protocol=st.integers(0, pickle.HIGHEST_PROTOCOL))
 def test_plain_data_come_back(value: object, protocol: int, tmp_path_factory: pytest.TempPathFactory) -> None:

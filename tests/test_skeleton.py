@@ -222,6 +222,9 @@ def test_a_layout_is_read_from_a_file_of_ones_own(tmp_path: Path) -> None:
         ),
         ('root = "hub"', "", "Skeleton 'star' lacks or misspells 'root'; see mgbench/skeletons/kinect25.toml"),
         ('root = "hub"', "root = hub", "Cannot read the skeleton "),
+        ("joints = ", "bodies = ", "Skeleton 'star' lacks or misspells 'joints'; see mgbench/skeletons/kinect25.toml"),
+        ('["foot", "hub"]', '["foot", ["hub"]]', "Skeleton 'star' has a value of the wrong kind ("),
+        ('["foot", "hub"]', '["foot", "hub", "hub"]', "Skeleton 'star' has a value of the wrong kind ("),
     ],
 )
 def test_a_faulty_file_is_named(tmp_path: Path, old: str, new: str, expected: str) -> None:

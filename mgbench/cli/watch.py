@@ -92,7 +92,11 @@ class Watcher:
                 self.done += 1
                 continue
             again = "" if one.status in {"ok", "skipped"} else "; --retry failed runs it again"
-            reason = f"stale ({one.stale}); --retry stale runs it again" if one.stale else f"{one.reason.partition(chr(10))[0]}{again}"
+            reason = (
+                f"stale ({one.stale}); --retry stale runs it again"
+                if one.stale
+                else f"{one.reason.partition(chr(10))[0].removesuffix('.')}{again}"
+            )
             self._line(one.folder, one.status if one.status == "skipped" else f"{one.status} (kept)", reason)
         if quiet:
             self.say(f"{len(quiet)} finished cells are kept")

@@ -130,11 +130,7 @@ and beside it, where wanted, skeleton.toml, classes.txt and subjects.csv (clip,s
         if not path.is_file():
             msg = f"The skeleton {str(path)!r} is missing; name one, skeleton={' or '.join(skeleton_names())}, or write that file."
             raise DataError(msg)
-        try:
-            return read_skeleton(path)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            msg = f"{str(path)!r} is no skeleton ({type(error).__name__}: {error}); see mgbench/skeletons/kinect25.toml for the form."
-            raise DataError(msg) from error
+        return read_skeleton(path)
 
     def _reader(self, folder: Path) -> ModuleType:
         if self.layout != "auto":
@@ -178,13 +174,13 @@ def _untold(what: str) -> DataError:
 
 
 def _check_links(folder: Path, root: Path) -> None:
-    """Refuse symbolic links that lead out of the data root."""
-    root, left, known = root.resolve(), [folder], set[Path]()
+    """Refuse symbolic links that lead out of the folder and out of the data root; the folder itself may be a link, as its user made it."""
+    allowed, left, known = (root.resolve(), folder.resolve()), [folder], set[Path]()
     while left:
         place = left.pop()
         target = place.resolve()
-        if not target.is_relative_to(root):
-            msg = f"{str(place)!r} is a link that leaves the data root {str(root)!r}; copy the files, or move the data root."
+        if not any(target.is_relative_to(one) for one in allowed):
+            msg = f"{str(place)!r} is a link that leaves the data root {str(allowed[0])!r}; copy the files, or move the data root."
             raise DataError(msg)
         if target.is_dir() and target not in known:
             known.add(target)

@@ -179,18 +179,15 @@ def test_the_folder_is_found_below_the_root(mine: Path) -> None:
         dataset_folder(Packed(folder="mine"), mine.parent)
 
 
-@pytest.mark.parametrize("what", ["folder", "file", "inner", "linked"])
+@pytest.mark.parametrize("what", ["file", "inner", "linked"])
 def test_links_do_not_leave_the_root(what: str, mine: Path, tmp_path: Path) -> None:
-    """A link out of the data root is refused, be it the folder, a file, or something within another link."""
+    """A link out of the data root is refused, be it a file or something within another link."""
     root = tmp_path / "root"
     outside = tmp_path / "outside.npy"
     shutil.copy(mine / "train_data.npy", outside)
     root.mkdir()
     (root / "other").mkdir()
-    if what == "folder":
-        (root / "mine").symlink_to(mine)
-    else:
-        shutil.move(mine, root / "mine")
+    shutil.move(mine, root / "mine")
     if what == "file":
         (root / "mine" / "train_data.npy").unlink()
         (root / "mine" / "train_data.npy").symlink_to(outside)
@@ -199,6 +196,13 @@ def test_links_do_not_leave_the_root(what: str, mine: Path, tmp_path: Path) -> N
         (root / "mine" / "more").symlink_to(root / "other" if what == "inner" else Path("../other"))
     with pytest.raises(DataError, match="is a link that leaves the data root"):
         Packed(**KINECT).at(root / "mine")  # type: ignore[arg-type]
+
+
+def test_the_folder_itself_may_be_a_link(mine: Path, tmp_path: Path) -> None:
+    """Data that lie elsewhere are linked into the data root by their user."""
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "linked").symlink_to(mine)
+    assert loaded(tmp_path / "root" / "linked").clip == ("a", "b")
 
 
 def test_links_within_the_root_are_followed(mine: Path) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mgbench import Backbone, load_skeleton
-from mgbench.graph import spatial_partition
+from mgbench.graph import load_graph, spatial_partition
 
 
 TINY = STGCN(width=4, features=16, dropout=0.0)
@@ -63,7 +63,7 @@ def normalised_joints(x: Tensor, norm: Any, kept: Tensor, *, training: bool) -> 
 def reference(network: Any, clip: Tensor, joints: Tensor | None = None, skeleton: str = "kinect25") -> Tensor:
     """Return the map `(N, M, D, T', V')` in the order of the public code: channels, then neighbours, then time."""
     count, persons = clip.shape[:2]
-    adjacency = spatial_partition(load_skeleton(skeleton)).to(clip)
+    adjacency = spatial_partition(load_graph("bones", load_skeleton(skeleton))).to(clip)
     every = torch.arange(clip.shape[4]) if joints is None else joints
     kept = every.expand(count, -1).repeat_interleave(persons, dim=0)
     training = network.training
@@ -177,7 +177,7 @@ def test_dropped_joints_are_gone() -> None:
 
 def test_the_adjacency_of_kept_joints_is_cut_out_not_renormalised() -> None:
     """One joint kept of many still has its own share of the column, 1 / (1 + degree)."""
-    alone = spatial_partition(load_skeleton("kinect25"))[:, 20, 20].sum().item()
+    alone = spatial_partition(load_graph("bones", load_skeleton("kinect25")))[:, 20, 20].sum().item()
     network = built().eval()
     joint = torch.tensor([20])
     x = clips(1)
