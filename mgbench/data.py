@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from functools import cached_property
 from pathlib import Path
 
 import attrs
@@ -10,10 +11,10 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from mgbench.clips import Clips, make_clips, open_clips
+from mgbench.clips import Clips, make_clips
 from mgbench.components import Dataset, Split, Stream
 from mgbench.errors import DataError
-from mgbench.packing import Facts, read_facts
+from mgbench.packing import Facts, open_packed, packed_digest, read_facts
 from mgbench.packing import pack as pack  # noqa: PLC0414 - cells take it from here
 from mgbench.preprocess import densify
 from mgbench.preprocessings import Preprocessing
@@ -33,18 +34,28 @@ class Dense:
 
 @attrs.frozen(eq=False)
 class Fold:
-    """What a cell is fitted on and scored on; `fitted` and `scored` name the splits, `facts` is what both have in common."""
+    """What a cell is fitted on and scored on.
 
-    fit: Clips
+    Args:
+        fits: the clips that are fitted on, split by split.
+        test: those that are scored.
+        fitted: names of the splits that are fitted on.
+        scored: name of the split that is scored.
+        facts: what both have in common.
+        digest: of every value of either side.
+    """
+
+    fits: tuple[Clips, ...]
     test: Clips
     fitted: str
     scored: str
     facts: Facts
+    digest: str
 
-    @property
-    def digest(self) -> str:
-        """A digest of both sides."""
-        return hashlib.blake2b(f"{self.fit.digest}{self.test.digest}".encode(), digest_size=16).hexdigest()
+    @cached_property
+    def fit(self) -> Clips:
+        """The clips that are fitted on; several splits are read and joined."""
+        return _join(self.fits)
 
     @property
     def test_digest(self) -> str:
@@ -56,16 +67,18 @@ class Fold:
 def open_fold(dataset: Dataset, packed: Path, *, select: bool) -> Fold:
     """Return train+val against test, or train against val where a choice is being made (`--select`)."""
     facts = read_facts(dataset, packed)
-    if not select:
-        fitted: list[Split] = [split for split in facts.splits if split != "test"]
-        return Fold(_join([open_clips(packed / split) for split in fitted]), open_clips(packed / "test"), "+".join(fitted), "test", facts)
-    if "val" not in facts.splits:
+    if select and "val" not in facts.splits:
         msg = f"The data set {dataset.name!r} has no validation split, so --select has nothing to score."
         raise DataError(msg)
-    return Fold(open_clips(packed / "train"), open_clips(packed / "val"), "train", "val", facts)
+    fitted: list[Split] = ["train"] if select else [split for split in facts.splits if split != "test"]
+    scored: Split = "val" if select else "test"
+    fits = tuple(open_packed(packed, split) for split in fitted)
+    digests = "".join(packed_digest(packed, split) for split in (*fitted, scored))
+    digest = hashlib.blake2b(digests.encode(), digest_size=16).hexdigest()
+    return Fold(fits, open_packed(packed, scored), "+".join(fitted), scored, facts, digest)
 
 
-def _join(parts: list[Clips]) -> Clips:
+def _join(parts: tuple[Clips, ...]) -> Clips:
     if len(parts) == 1:
         return parts[0]
     return make_clips(
@@ -81,18 +94,19 @@ def dense_fold(
 ) -> tuple[Dense, Dense]:
     """Return both sides preprocessed; that is done once for all cells, which map the same file."""
 
-    def side(clips: Clips, words: str) -> Dense:
+    def side(parts: tuple[Clips, ...], words: str) -> Dense:
         path = packed / f"{words}-{choice.name}-{stream}-{engine_digest()}.npy"
         if not path.is_file():
             with FileLock(path.with_suffix(".lock")):
                 if not path.is_file():
                     buffer = io.BytesIO()
-                    np.save(buffer, densify(clips, skeleton, choice, stream).numpy())
-                    write_bytes(path, buffer.getvalue())
+                    np.save(buffer, torch.cat([densify(clips, skeleton, choice, stream) for clips in parts]).numpy())
+                    write_bytes(path, buffer.getbuffer())
         x = torch.from_numpy(np.load(path, mmap_mode="c")).to(device)
-        return Dense(x, torch.from_numpy(clips.label).to(device), torch.from_numpy(clips.frames).to(device))
+        label, frames = (np.concatenate([getattr(clips, name) for clips in parts]) for name in ("label", "frames"))
+        return Dense(x, torch.from_numpy(label).to(device), torch.from_numpy(frames).to(device))
 
-    return side(fold.fit, fold.fitted), side(fold.test, fold.scored)
+    return side(fold.fits, fold.fitted), side((fold.test,), fold.scored)
 
 
 def to_dense(clips: Clips, skeleton: Skeleton, choice: Preprocessing, stream: Stream, device: torch.device) -> Dense:

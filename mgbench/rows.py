@@ -50,7 +50,7 @@ def make_row(evaluation: Evaluation, fold: Fold, classes: int) -> dict[str, Any]
         **evaluation.extra,
         "fitted_on": fold.fitted,
         "scored_on": fold.scored,
-        "fit_clips": len(fold.fit),
+        "fit_clips": sum(map(len, fold.fits)),
         "test_clips": len(label),
         "test_digest": fold.test_digest,
     }

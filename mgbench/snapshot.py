@@ -14,6 +14,8 @@ from mgbench.store import CellFolder, StoreError, parse_json, write_bytes
 
 
 _FILES: Final = ("spec", "status", "metrics")
+_HERE: Final = CellFolder(Path())
+_NAMES: Final = tuple(path.name for path in (_HERE.spec, _HERE.status, _HERE.metrics))
 #: So many cells may differ from the packed copy before it is written anew.
 _SLACK: Final = 32
 
@@ -43,13 +45,13 @@ class Stored:
         return parse_json(self.metrics_text, self.folder.metrics)
 
 
-def _stamp(folder: CellFolder) -> str:
+def _stamp(folder: str) -> str:
     """Return what changes whenever one of the files is replaced."""
 
     def words() -> Iterator[str]:
-        for path in (folder.spec, folder.status, folder.metrics):
+        for name in _NAMES:
             try:
-                stat = path.stat()
+                stat = os.stat(f"{folder}/{name}")  # noqa: PTH116 - ten thousands of paths are made slowly
             except FileNotFoundError:
                 yield "-"
             else:
@@ -78,6 +80,11 @@ def _packed(path: Path) -> dict[str, tuple[str, ...]]:
         return {}
 
 
+def read_cell(folder: CellFolder) -> Stored:
+    """Return what the files of one cell say at this moment."""
+    return Stored(folder, *(_text(folder.path / name) for name in _NAMES))
+
+
 def read_cells(store: Path) -> dict[str, Stored]:
     """Return every cell of a store by its name; ten thousand take a fraction of a second where few changed since the last time."""
     cells, index = store / "cells", store / "index.parquet"
@@ -88,13 +95,13 @@ def read_cells(store: Path) -> dict[str, Stored]:
     with os.scandir(cells) as entries:
         names = sorted(entry.name for entry in entries if entry.is_dir())
     for name in names:
-        folder = CellFolder(cells / name)
+        folder = f"{cells}/{name}"
         stamp, known = _stamp(folder), packed.get(name)
         if known is not None and known[0] == stamp:
             rows.append((name, *known))
             changed -= 1
         elif not stamp.startswith("-"):
-            rows.append((name, stamp, *(_text(path) for path in (folder.spec, folder.status, folder.metrics))))
+            rows.append((name, stamp, *(_text(Path(folder, file)) for file in _NAMES)))
     changed += len(rows) - len(packed)
     if changed > _SLACK:
         buffer = io.BytesIO()

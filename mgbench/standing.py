@@ -10,7 +10,7 @@ import attrs
 from mgbench.grid import Cell, from_spec
 from mgbench.lease import owner_of
 from mgbench.plan import ENDED_BADLY
-from mgbench.snapshot import Stored, read_cells
+from mgbench.snapshot import Stored, read_cell, read_cells
 from mgbench.store import CellFolder, StoreError, read_json
 
 
@@ -104,8 +104,7 @@ def read_standings(store: Path) -> list[Standing]:
 
 def read_standing(folder: CellFolder) -> Standing:
     """Return where one cell stands, whatever folder it lies in."""
-    texts = [path.read_text(errors="replace") if path.is_file() else "" for path in (folder.spec, folder.status, folder.metrics)]
-    return _lived(_read(Stored(folder, *texts)))
+    return _lived(_read(read_cell(folder)))
 
 
 def _read(stored: Stored) -> Standing:

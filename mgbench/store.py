@@ -21,7 +21,7 @@ class StoreError(MgbenchError):
     """A store that cannot be read or written."""
 
 
-def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
+def write_bytes(path: Path, data: bytes | memoryview, *, durable: bool = True) -> None:
     """Write a file whole or not at all: under another name, flushed to disk, then renamed.
 
     What is not `durable` is not flushed: it costs nothing, and a power cut may leave an empty file.

@@ -31,25 +31,44 @@ def kin_of(cell: Cell) -> list[str]:
     return [f"{cell.dataset.digest} {encoder.digest} {method.digest}", f"{cell.dataset.digest} {pair}", pair, method.name, "any"]
 
 
-@attrs.frozen
+@attrs.define
 class Costs:
     """Costs of finished cells by kinship, and the training clips of data sets."""
 
-    known: dict[str, list[Cost]]
-    fit_clips: dict[str, int]
+    _known: dict[str, list[Cost]] = attrs.field(factory=lambda: defaultdict(list), init=False)
+    _medians: dict[str, Cost] = attrs.field(factory=dict, init=False)
+    _fit_clips: dict[str, int] = attrs.field(factory=dict, init=False)
+
+    def learn(self, stored: Stored) -> None:
+        """Take in a finished cell; one that did not finish, or is damaged, tells nothing."""
+        try:
+            status, rows = stored.status, stored.metrics.get("rows", {})
+        except MgbenchError:
+            return
+        seconds: dict[str, Any] = status.get("stage_seconds", {})
+        row: dict[str, Any] = next(iter(rows.values()), {})
+        if status.get("status") != "ok" or not seconds or "fit_clips" not in row or not status.get("kin"):
+            return
+        clips = row.get("clips_processed", 0)
+        rest = sum(value for stage, value in seconds.items() if stage != "pretrain")
+        cost = Cost(row.get("train_seconds", 0.0) / clips if clips else 0.0, rest, status.get("bytes", 0))
+        for key in status["kin"]:
+            self._known[key].append(cost)
+            self._medians.pop(key, None)
+        self._fit_clips.setdefault(status["kin"][0].partition(" ")[0], row["fit_clips"])
 
     def of(self, cell: Cell) -> Cost | None:
         """Return the median cost of a cell's nearest kin that finished."""
-        for key in kin_of(cell):
-            found = self.known.get(key)
-            if found:
-                return Cost(median(c.clip for c in found), median(c.rest for c in found), int(median(c.size for c in found)))
-        return None
+        key = next((key for key in kin_of(cell) if key in self._known), None)
+        if key is not None and key not in self._medians:
+            found = self._known[key]
+            self._medians[key] = Cost(median(c.clip for c in found), median(c.rest for c in found), int(median(c.size for c in found)))
+        return None if key is None else self._medians[key]
 
     def seconds(self, cell: Cell) -> float | None:
         """Return the seconds that a cell will take, or None where nothing like it has finished."""
         cost = self.of(cell)
-        clips = _clips(cell.method, cell.steps, self.fit_clips.get((cell.pretrain_on or cell.dataset).digest, 0))
+        clips = _clips(cell.method, cell.steps, self._fit_clips.get((cell.pretrain_on or cell.dataset).digest, 0))
         return None if cost is None or clips is None else cost.rest + cost.clip * clips
 
 
@@ -67,22 +86,8 @@ def _clips(method: Part | None, steps: int | None, fit: int) -> int | None:
 
 
 def read_costs(cells: Iterable[Stored]) -> Costs:
-    """Return what the finished cells of a store cost; a damaged one tells nothing."""
-    known: dict[str, list[Cost]] = defaultdict(list)
-    fit_clips: dict[str, int] = {}
+    """Return what the finished cells of a store cost."""
+    costs = Costs()
     for stored in cells:
-        try:
-            status, rows = stored.status, stored.metrics.get("rows", {})
-        except MgbenchError:
-            continue
-        seconds: dict[str, Any] = status.get("stage_seconds", {})
-        row: dict[str, Any] = next(iter(rows.values()), {})
-        if status.get("status") != "ok" or not seconds or "fit_clips" not in row or not status.get("kin"):
-            continue
-        clips = row.get("clips_processed", 0)
-        rest = sum(value for stage, value in seconds.items() if stage != "pretrain")
-        cost = Cost(row.get("train_seconds", 0.0) / clips if clips else 0.0, rest, status.get("bytes", 0))
-        for key in status["kin"]:
-            known[key].append(cost)
-        fit_clips.setdefault(status["kin"][0].partition(" ")[0], row["fit_clips"])
-    return Costs(dict(known), fit_clips)
+        costs.learn(stored)
+    return costs

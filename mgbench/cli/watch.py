@@ -15,13 +15,15 @@ from rich.text import Text
 
 from mgbench.launch.local import Job
 from mgbench.plan import Planned
-from mgbench.snapshot import read_cells
+from mgbench.snapshot import read_cell, read_cells
 from mgbench.store import CellFolder, read_json
 from mgbench.timing import Costs, read_costs
 
 
 #: Seconds between plain lines about one running cell.
 _EVERY: Final = 10.0
+#: Seconds between reckonings of the time left, which go through all cells.
+_RECKON: Final = 2.0
 #: So many kept cells are named one by one; more are counted.
 _NAMED: Final = 40
 
@@ -38,12 +40,14 @@ class Watcher:
     done: int = 0
     missing: dict[str, None] = attrs.field(factory=dict)
     live: Live | None = None
-    costs: Costs = attrs.field(factory=lambda: Costs({}, {}))
+    costs: Costs = attrs.field(factory=Costs)
+    counted: tuple[float, str] = (float("-inf"), "")
     running: list[Job] = attrs.field(factory=list)
 
     def __enter__(self) -> Self:
         """Start the table where there is a terminal."""
-        self.costs = read_costs(read_cells(self.store).values())
+        if any(one.runs for one in self.planned):
+            self.costs = read_costs(read_cells(self.store).values())
         if self.console.is_terminal:
             self.live = Live(console=self.console, transient=True, refresh_per_second=4, get_renderable=self._table)
             self.live.start()
@@ -71,7 +75,9 @@ class Watcher:
             progress = read_json(job.folder.progress)
             text = progress_text(progress) if progress else "starts"
             table.add_row(Text(job.folder.path.name, overflow="ellipsis", no_wrap=True), Text(text))
-        return Group(table, Text(f"{self.done}/{len(self.planned)} cells, {self._left()}", style="bold"))
+        if time.monotonic() - self.counted[0] > _RECKON:
+            self.counted = time.monotonic(), self._left()
+        return Group(table, Text(f"{self.done}/{len(self.planned)} cells, {self.counted[1]}", style="bold"))
 
     def _left(self) -> str:
         """Return the time that is left: each waiting cell weighs what its kin cost."""
@@ -111,8 +117,8 @@ class Watcher:
         rows = read_json(folder.metrics).get("rows", {}) if status == "ok" else {}
         found = "  ".join(f"{name} {100 * row['top1']:.1f}" for name, row in rows.items())
         self._line(folder, status, found or stored.get("reason", "").partition("\n")[0])
-        if status == "ok" and len(self.over) % 20 == 1:  # what has finished teaches what the rest will cost
-            self.costs = read_costs(read_cells(self.store).values())
+        if status == "ok":  # what has finished teaches what the rest will cost
+            self.costs.learn(read_cell(folder))
 
     def _line(self, folder: CellFolder, status: str, text: str) -> None:
         self.done += 1
