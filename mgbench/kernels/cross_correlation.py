@@ -1,45 +1,173 @@
 """The Barlow Twins loss of an anchor against one or more views, without the D x D matrix when the batch is smaller than D.
 
-With columns centred and scaled to unit length, U of the anchor and V_k of the views, C_k = U^T V_k and c_k its diagonal:
+With columns normalised, U of the anchor and V_k of the views, C_k = U^T V_k and c_k its diagonal:
 
     L = sum_k [ sum_i (1 - c_ki)^2 + lambda (|C_k|^2 - sum_i c_ki^2) ]   and   sum_k |C_k|^2 = <U U^T, sum_k V_k V_k^T>,
 
-two N x N matrices in place of the D x D ones.
+two N x N matrices in place of the D x D ones. With d_k = 2 (1 - lambda) c_k - 2 and s the columns' scales, the gradients are
+
+    P_U = sum_k V_k d_k + 2 lambda (sum_k V_k V_k^T) U,    P_k = U d_k + 2 lambda (U U^T) V_k,    dL/dz = (p - u (u^T p) / f) / s,
+
+where f = |u|^2 without what keeps s from zero. Centring needs no step of its own: where columns are centred, so are the gradients.
 """
+
+from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
-def cross_correlation_reference(anchor: Tensor, *views: Tensor, lambd: float, eps: float = 1e-5) -> Tensor:
-    """Return the loss by its definition, `(N, D)` inputs: batch norm without affine, C = z_a^T z_k / N [PSTL; Zbontar et al. 2021]."""
+#: `batch`: centred, divided by sqrt(variance + 1e-5) [Zbontar et al. 2021; PSTL]; `std`: centred, divided by the unbiased standard
+#: deviation, C divided by N [lightly]; `l2`: divided by their length.
+Norm = Literal["batch", "l2", "std"]
+_EPS: Final = 1e-5
+
+
+def cross_correlation_reference(anchor: Tensor, *views: Tensor, lambd: float, norm: Norm = "batch") -> Tensor:
+    """Return the loss by its definition, `(N, D)` inputs, with the matrix C in memory as the public code has it."""
+    za = _normalised(anchor, norm)
     total = anchor.new_zeros(())
-    za = torch.nn.functional.batch_norm(anchor, None, None, training=True, eps=eps)
     for view in views:
-        zb = torch.nn.functional.batch_norm(view, None, None, training=True, eps=eps)
-        c = za.T @ zb / len(anchor)
+        c = za.T @ _normalised(view, norm)
+        c = c if norm == "l2" else c / len(anchor)
         diagonal = c.diagonal()
         total = total + (1 - diagonal).square().sum() + lambd * (c.square().sum() - diagonal.square().sum())
     return total
 
 
-def cross_correlation_loss(anchor: Tensor, *views: Tensor, lambd: float, eps: float = 1e-5) -> Tensor:
-    """Return the summed losses of the anchor `(N, D)` against each view `(N, D)`, a scalar in float32 or wider.
+def _normalised(z: Tensor, norm: Norm) -> Tensor:
+    if norm == "batch":
+        return functional.batch_norm(z, None, None, training=True, eps=_EPS)
+    return functional.normalize(z, dim=0, eps=0.0) if norm == "l2" else (z - z.mean(dim=0)) / z.std(dim=0)
 
-    `lambd` weighs the redundancy term; `eps` is added to each column's variance, as batch norm does.
+
+def cross_correlation_loss(anchor: Tensor, *views: Tensor, lambd: float, norm: Norm = "batch") -> Tensor:
+    """Return the summed losses of the anchor `(N, D)` against each view `(N, D)`, a scalar in float32, or float64 where that is given.
+
+    `lambd` weighs the redundancy term. A column that does not vary (with `l2`, one of zeros) correlates with nothing and has no gradient.
+
+    Raises `ValueError` for an unknown norm, no view, or shapes that differ.
     """
+    return _forward(_stacked(anchor, *views), lambd, *_settings(norm, len(anchor)))[0]  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+def redundancy(anchor: Tensor, *views: Tensor, norm: Norm = "batch") -> Tensor:
+    """Return `(D,)`: how much each feature of the anchor repeats others of the views, the sum of its row's squares off the diagonals."""
     with torch.autocast(anchor.device.type, enabled=False):
-        u, *vs = (_unit_columns(z, eps) for z in (anchor, *views))
-        diagonals = torch.stack([(u * v).sum(dim=0) for v in vs])
-        if len(u) < u.shape[1]:
-            squares = ((u @ u.T) * torch.stack([v @ v.T for v in vs]).sum(dim=0)).sum()
-        else:
-            squares = torch.stack([(u.T @ v).square().sum() for v in vs]).sum()
-        return (1 - diagonals).square().sum() + lambd * (squares - diagonals.square().sum())
+        units, _ = _units(_stacked(anchor, *views), *_settings(norm, len(anchor)))
+        u, vs = units[0], units[1:]
+        products = _products(units)
+        rows = (u * (products[1] @ u)).sum(dim=0) if _dual(units) else products.square().sum(dim=(0, 2))
+        return rows - (u * vs).sum(dim=1).square().sum(dim=0)
 
 
-def _unit_columns(z: Tensor, eps: float) -> Tensor:
-    """Centre the columns and divide by sqrt(sum of squares + N eps), which is batch norm over the square root of N."""
-    x = z if z.dtype == torch.float64 else z.float()
-    x = x - x.mean(dim=0)
-    return x * torch.rsqrt(x.square().sum(dim=0) + len(x) * eps)
+def _stacked(anchor: Tensor, *views: Tensor) -> Tensor:
+    """Return all of them, `(S, N, D)`."""
+    shapes = {tuple(z.shape) for z in (anchor, *views)}
+    if not views or len(shapes) != 1 or anchor.dim() != 2:  # noqa: PLR2004
+        msg = f"The loss takes an anchor (N, D) and views of its shape; got {[tuple(z.shape) for z in (anchor, *views)]}."
+        raise ValueError(msg)
+    return torch.stack([anchor, *views])
+
+
+def _settings(norm: Norm, clips: int) -> tuple[float, float, bool]:
+    """Return what is added to a column's squared length, its squared length afterwards, and whether columns are centred."""
+    settings = {"batch": (clips * _EPS, 1.0, True), "l2": (0.0, 1.0, False), "std": (0.0, (clips - 1) / clips, True)}
+    if norm not in settings:
+        msg = f"The norm {norm!r} is none of {', '.join(settings)}."
+        raise ValueError(msg)
+    return settings[norm]
+
+
+def _units(streams: Tensor, eps: float, factor: float, centre: bool) -> tuple[Tensor, Tensor]:
+    """Return the normalised streams `(S, N, D)` and what each column was multiplied by, `(S, 1, D)`; zero where it does not vary."""
+    wide = streams if streams.dtype == torch.float64 else streams.float()
+    units = wide - wide.mean(dim=1, keepdim=True) if centre else wide.clone()
+    least = units.square().sum(dim=1, keepdim=True).add_(eps)  # torch's norm over an axis that is not the last is ten times slower
+    scale = least.rsqrt().mul_(factor**0.5)
+    if not eps:
+        scale.masked_fill_(least == 0, 0)
+    return units.mul_(scale), scale
+
+
+def _dual(units: Tensor) -> bool:
+    """Tell whether N x N matrices are the smaller ones."""
+    return units.shape[1] < units.shape[2]
+
+
+def _products(units: Tensor) -> Tensor:
+    """Return U U^T and sum_k V_k V_k^T `(2, N, N)`, or the C_k `(K, D, D)`, whichever is smaller."""
+    u, vs = units[0], units[1:]
+    if not _dual(units):
+        return u.T @ vs
+    grams = u.new_empty(2, len(u), len(u))
+    torch.mm(u, u.T, out=grams[0])
+    torch.mm(vs[0], vs[0].T, out=grams[1])
+    for v in vs[1:]:
+        grams[1].addmm_(v, v.T)
+    return grams
+
+
+@torch.library.custom_op("mgbench::cross_correlation", mutates_args=())
+def _forward(streams: Tensor, lambd: float, eps: float, factor: float, centre: bool) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Return the loss, and for the gradient: normalised streams, their scales, the diagonals `(K, D)`, and the products."""
+    units, scale = _units(streams, eps, factor, centre)
+    diagonals = (units[0] * units[1:]).sum(dim=1)
+    products = _products(units)
+    squares = (products[0] * products[1]).sum() if _dual(units) else products.square().sum()
+    loss = (1 - diagonals).square().sum() + lambd * (squares - diagonals.square().sum())
+    return loss, units, scale, diagonals, products
+
+
+@_forward.register_fake
+def _(streams: Tensor, lambd: float, eps: float, factor: float, centre: bool) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    count, clips, features = streams.shape
+    like = streams.new_empty((), dtype=torch.float64 if streams.dtype == torch.float64 else torch.float32)
+    dual = clips < features
+    products = like.new_empty((2, clips, clips) if dual else (count - 1, features, features))
+    units, scale = like.new_empty((count, clips, features)), like.new_empty((count, 1, features))
+    return like, units, scale, like.new_empty((count - 1, features)), products
+
+
+@torch.library.custom_op("mgbench::cross_correlation_backward", mutates_args=())
+def _backward(grad: Tensor, units: Tensor, scale: Tensor, diagonals: Tensor, products: Tensor, lambd: float, factor: float) -> Tensor:
+    """Return the gradient of every stream `(S, N, D)`."""
+    u, weight = units[0], 2 * (1 - lambd) * diagonals - 2
+    grads = torch.empty_like(units)
+    torch.mul(units[1], weight[0], out=grads[0])
+    for v, d in zip(units[2:], weight[1:], strict=True):
+        grads[0].addcmul_(v, d)
+    torch.mul(u, weight[:, None], out=grads[1:])
+    if _dual(units):
+        grads[0].addmm_(products[1], u, alpha=2 * lambd)
+        for p, v in zip(grads[1:], units[1:], strict=True):
+            p.addmm_(products[0], v, alpha=2 * lambd)
+    else:
+        for p, v, c in zip(grads[1:], units[1:], products, strict=True):
+            grads[0].addmm_(v, c.T, alpha=2 * lambd)
+            p.addmm_(u, c, alpha=2 * lambd)
+    along = (grads * units).sum(dim=1, keepdim=True).div_(factor)
+    return grads.addcmul_(units, along, value=-1).mul_(scale * grad)
+
+
+@_backward.register_fake
+def _(grad: Tensor, units: Tensor, scale: Tensor, diagonals: Tensor, products: Tensor, lambd: float, factor: float) -> Tensor:
+    return torch.empty_like(units)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:  # noqa: ANN401
+    streams, ctx.lambd, _, ctx.factor, _ = inputs
+    ctx.dtype = streams.dtype
+    ctx.save_for_backward(*output[1:])
+    ctx.mark_non_differentiable(*output[1:])
+
+
+def _differentiate(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, None, None, None, None]:  # noqa: ANN401
+    return _backward(grad, *ctx.saved_tensors, ctx.lambd, ctx.factor).to(ctx.dtype), None, None, None, None
+
+
+_forward.register_autograd(_differentiate, setup_context=_save)
+for _device in ("cpu", "cuda"):
+    _forward.register_autocast(_device, torch.float32)

@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from mgbench.kernels.cross_correlation import cross_correlation_loss, cross_correlation_reference
+from mgbench.kernels.cross_correlation import Norm, _forward, _settings, cross_correlation_loss, cross_correlation_reference, redundancy
 
 
-SHAPES = [(6, 11), (8, 8), (20, 7), (5, 1), (2, 9)]
+SHAPES = [(6, 11), (8, 8), (7, 8), (9, 8), (20, 7), (5, 1), (2, 9), (31, 33), (33, 127), (100, 17)]
+NORMS: tuple[Norm, ...] = ("batch", "l2", "std")
 
 
 def views(clips: int, features: int, count: int = 3, dtype: torch.dtype = torch.float64) -> list[Tensor]:
@@ -18,53 +19,132 @@ def views(clips: int, features: int, count: int = 3, dtype: torch.dtype = torch.
     return [(2 * common + one * (1 + k) + k).to(dtype) for k, one in enumerate(noise)]
 
 
-def by_definition(anchor: Tensor, *others: Tensor, lambd: float, eps: float = 1e-5) -> Tensor:
-    """Sum (C_ii - 1)^2 + lambda sum C_ij^2 over the entries of C = z_a^T z_b / N of whitened columns, one by one."""
+def by_definition(anchor: Tensor, *others: Tensor, lambd: float, norm: Norm = "batch") -> Tensor:
+    """Sum (C_ii - 1)^2 + lambda sum C_ij^2 over the entries of C, the mean or sum over clips of what two normalised columns give."""
     clips, features = anchor.shape
 
-    def standard(z: Tensor) -> Tensor:
+    def normal(z: Tensor) -> Tensor:
+        if norm == "l2":
+            return z / (z**2).sum(dim=0) ** 0.5
         centred = z - z.sum(dim=0) / clips
-        return centred / ((centred**2).sum(dim=0) / clips + eps) ** 0.5
+        variance = (centred**2).sum(dim=0) / clips + 1e-5 if norm == "batch" else (centred**2).sum(dim=0) / (clips - 1)
+        return centred / variance**0.5
 
     total = anchor.new_zeros(())
     for other in others:
-        a, b = standard(anchor), standard(other)
-        for i in range(features):
-            for j in range(features):
-                entry = (a[:, i] * b[:, j]).sum() / clips
-                total = total + ((entry - 1) ** 2 if i == j else lambd * entry**2)
+        entries = (normal(anchor)[:, :, None] * normal(other)[:, None, :]).sum(dim=0) / (1 if norm == "l2" else clips)
+        same = torch.eye(features, dtype=torch.bool)
+        total = total + torch.where(same, (entries - 1) ** 2, lambd * entries**2).sum()
     return total
 
 
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("count", [2, 3, 4])
 @pytest.mark.parametrize(("clips", "features"), SHAPES)
-def test_values_and_gradients_are_those_of_the_definition(clips: int, features: int, count: int) -> None:
-    """With fewer, as many and more clips than features, for one view and two, loss and gradients agree in float64."""
+def test_values_and_gradients_are_those_of_the_definition(clips: int, features: int, count: int, norm: Norm) -> None:
+    """With fewer, as many and more clips than features, for one view and more, loss and gradients agree in float64."""
     ours, theirs = ([z.requires_grad_() for z in views(clips, features, count)] for _ in range(2))
-    loss = cross_correlation_loss(*ours, lambd=0.3)
-    expected = by_definition(*theirs, lambd=0.3)
+    loss = cross_correlation_loss(*ours, lambd=0.3, norm=norm)
+    expected = by_definition(*theirs, lambd=0.3, norm=norm)
 
     torch.testing.assert_close(loss, expected)
     for z, w in zip(torch.autograd.grad(loss, ours), torch.autograd.grad(expected, theirs), strict=True):
         torch.testing.assert_close(z, w)
 
 
+@pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize(("clips", "features"), SHAPES)
-def test_the_shipped_reference_is_the_definition(clips: int, features: int) -> None:
+def test_the_shipped_reference_is_the_definition(clips: int, features: int, norm: Norm) -> None:
     """What other kernels are compared with is itself right."""
     anchor, first, second = views(clips, features)
 
     torch.testing.assert_close(
-        cross_correlation_reference(anchor, first, second, lambd=2e-4), by_definition(anchor, first, second, lambd=2e-4)
+        cross_correlation_reference(anchor, first, second, lambd=2e-4, norm=norm),
+        by_definition(anchor, first, second, lambd=2e-4, norm=norm),
     )
 
 
-@pytest.mark.parametrize(("clips", "features"), SHAPES)
-def test_gradients_pass_gradcheck(clips: int, features: int) -> None:
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize(("clips", "features"), [(6, 11), (8, 8), (20, 7), (2, 9)])
+def test_gradients_pass_gradcheck(clips: int, features: int, norm: Norm) -> None:
     """The gradient is the derivative of the loss."""
     inputs = tuple(z.requires_grad_() for z in views(clips, features))
 
-    assert torch.autograd.gradcheck(lambda *z: cross_correlation_loss(*z, lambd=0.1), inputs)
+    assert torch.autograd.gradcheck(lambda *z: cross_correlation_loss(*z, lambd=0.1, norm=norm), inputs)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize(("clips", "features"), [(5, 9), (9, 5)])
+def test_the_operator_is_registered_in_full(clips: int, features: int, norm: Norm) -> None:
+    """Schema, fake tensors, autograd and tracing agree, in either form."""
+    stacked = torch.stack(views(clips, features, dtype=torch.float32)).requires_grad_()
+
+    torch.library.opcheck(_forward, (stacked, 2e-4, *_settings(norm, clips)))
+
+
+def test_it_compiles_whole() -> None:
+    """`torch.compile` sees no break, and gives the same value and gradient."""
+    ours, theirs = ([z.requires_grad_() for z in views(6, 11, dtype=torch.float32)] for _ in range(2))
+    compiled = torch.compile(lambda *z: 3 * cross_correlation_loss(*z, lambd=0.1), fullgraph=True, backend="aot_eager")
+    compiled(*ours).backward()
+    (3 * cross_correlation_loss(*theirs, lambd=0.1)).backward()
+
+    for z, w in zip(ours, theirs, strict=True):
+        assert z.grad is not None
+        assert w.grad is not None
+        torch.testing.assert_close(z.grad, w.grad)
+
+
+@pytest.mark.parametrize(("clips", "features"), [(6, 11), (20, 7)])
+def test_layout_does_not_matter(clips: int, features: int) -> None:
+    """Transposed and sliced inputs, and a gradient that is one number seen through stride 0, give what contiguous ones give."""
+    plain = [z.requires_grad_() for z in views(clips, features)]
+    odd = [z.detach().T.contiguous().T.repeat(1, 2)[:, :features].requires_grad_() for z in plain]
+    loss = cross_correlation_loss(*plain, lambd=0.1)
+    loss.backward()
+    cross_correlation_loss(*odd, lambd=0.1).expand(5).sum().div(5).backward()
+
+    assert not odd[0].is_contiguous()
+    for z, w in zip(plain, odd, strict=True):
+        assert z.grad is not None
+        assert w.grad is not None
+        torch.testing.assert_close(z.grad, w.grad)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize(("clips", "features"), [(6, 11), (20, 7)])
+def test_redundancy_is_what_rows_hold_off_the_diagonal(clips: int, features: int, norm: Norm) -> None:
+    """The diagnostic sums to the loss's redundancy term, and is the sum over each row in float64."""
+    anchor, first, second = views(clips, features)
+    told = redundancy(anchor, first, second, norm=norm)
+    whole, diagonal = (cross_correlation_loss(anchor, first, second, lambd=lambd, norm=norm) for lambd in (1.0, 0.0))
+    alone = redundancy(anchor[:, [0]].expand(-1, features), first.roll(-1, dims=1), second.roll(-1, dims=1), norm=norm)
+
+    torch.testing.assert_close(told.sum(), whole - diagonal)
+    torch.testing.assert_close(alone[-1], told[0])  # beside its own feature, whose correlation is left out
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize(("clips", "features"), [(6, 11), (20, 7)])
+def test_what_does_not_vary_correlates_with_nothing(clips: int, features: int, norm: Norm) -> None:
+    """A column of zeros costs its diagonal entry, has no gradient, and leaves all others as they are without it."""
+    anchor, view = views(clips, features, 2)
+    dead = torch.cat([torch.zeros(clips, 1, dtype=torch.float64), anchor], dim=1).requires_grad_()
+    other = torch.cat([torch.full((clips, 1), 0.0, dtype=torch.float64), view], dim=1)
+    loss = cross_correlation_loss(dead, other, lambd=0.1, norm=norm)
+    loss.backward()
+
+    assert dead.grad is not None
+    assert dead.grad[:, 0].eq(0).all()
+    torch.testing.assert_close(loss.detach(), 1 + cross_correlation_loss(anchor, view, lambd=0.1, norm=norm))
+
+
+@pytest.mark.parametrize(("given", "said"), [("batches", "The norm 'batches' is none of"), ("batch", "takes an anchor")])
+def test_wrong_input_is_told(given: str, said: str) -> None:
+    """An unknown norm and views of another shape are refused in words."""
+    anchor, view = views(6, 11, 2)
+    with pytest.raises(ValueError, match=said):
+        cross_correlation_loss(anchor, view if given != "batch" else view[:, 1:], lambd=0.1, norm=given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("clips", "features"), [(32, 256), (64, 48)])
@@ -96,8 +176,8 @@ def test_scale_and_place_of_a_feature_do_not_matter() -> None:
     scale = torch.arange(1, 13, dtype=torch.float64)
 
     torch.testing.assert_close(
-        cross_correlation_loss(anchor * scale + 7, view, lambd=0.1, eps=0.0),
-        cross_correlation_loss(anchor, view, lambd=0.1, eps=0.0),
+        cross_correlation_loss(anchor * scale + 7, view, lambd=0.1, norm="std"),
+        cross_correlation_loss(anchor, view, lambd=0.1, norm="std"),
     )
 
 
@@ -114,7 +194,7 @@ def test_identical_whitened_views_cost_nothing() -> None:
     z = torch.randn(64, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     white, _ = torch.linalg.qr(z - z.mean(dim=0))
 
-    assert cross_correlation_loss(white, white, lambd=1.0, eps=0.0).item() == pytest.approx(0, abs=1e-12)
+    assert cross_correlation_loss(white, white, lambd=1.0, norm="l2").item() == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize(("clips", "features"), [(32, 512), (64, 32)])

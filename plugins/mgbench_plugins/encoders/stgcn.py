@@ -1,8 +1,7 @@
 """ST-GCN: spatial graph convolution, then temporal convolution, ten times [Yan et al., AAAI 2018].
 
 `width=16` is the encoder of PSTL, AimCLR and MGRL (821,380 parameters for Kinect-25); `width=64` is the original. Masked joints are
-removed from input and adjacency, without renormalising it, as PSTL does. The graph convolution aggregates neighbours before it
-mixes channels, which is the same sum in another order and touches less memory than the public code.
+removed from input and adjacency, without renormalising it, as PSTL does.
 """
 
 from typing import ClassVar, Literal
@@ -15,6 +14,7 @@ from torch.nn import functional
 from mgbench import Encoder, Network, Skeleton
 from mgbench.graph import GraphName, JointNorm, load_graph, spatial_partition
 from mgbench.kernels.dropout import byte_dropout
+from mgbench.kernels.graph_conv import masked_graph_conv
 from mgbench.kernels.temporal_conv import temporal_conv
 
 
@@ -87,15 +87,6 @@ def _keep(x: Tensor, joints: Tensor) -> Tensor:
     return x.gather(2, joints[:, None, :, None].expand(-1, x.shape[1], -1, x.shape[3]))
 
 
-def _between(adjacency: Tensor, joints: Tensor | None) -> Tensor:
-    """Return rows and columns of the kept joints: `(3, V', V')`, or `(N, 3, V', V')` for joints a clip."""
-    if joints is None:
-        return adjacency
-    if joints.dim() == 1:
-        return adjacency.index_select(1, joints).index_select(2, joints)
-    return adjacency[:, joints[:, :, None], joints[:, None, :]].transpose(0, 1)
-
-
 class _Block(nn.Module):
     """Graph convolution, temporal convolution of 9 frames, residual; `(N, T, V', C) -> (N, ceil(T / stride), V', C')`."""
 
@@ -114,7 +105,7 @@ class _Block(nn.Module):
         self.residual = residual
 
     def forward(self, x: Tensor, adjacency: Tensor, joints: Tensor | None) -> Tensor:
-        y = self._graph(x, _between(adjacency * self.importance, joints)).permute(0, 3, 1, 2)
+        y = self._graph(x, adjacency, joints).permute(0, 3, 1, 2)
         y = functional.relu(self.spatial_norm(y), inplace=True).permute(0, 2, 3, 1)
         y = self.temporal_norm(temporal_conv(y, self.temporal.weight, self.temporal.bias, self.stride).permute(0, 3, 1, 2))
         y = byte_dropout(y, self.dropout) if self.training else y
@@ -124,17 +115,9 @@ class _Block(nn.Module):
             y = y + x.permute(0, 3, 1, 2)
         return functional.relu(y, inplace=True).permute(0, 2, 3, 1).contiguous()
 
-    def _graph(self, x: Tensor, a: Tensor) -> Tensor:
-        """Return y[n,t,w,o] = sum_k sum_v (W_k x[n,t,v] + b_k)[o] a[k,v,w] for x `(N, T, V', C)`."""
-        clips, frames, joints, inner = x.shape
-        outer = self.spatial.out_channels // 3
-        weight = self.spatial.weight.view(3, outer, inner)
-        bias = self.spatial.bias
+    def _graph(self, x: Tensor, adjacency: Tensor, joints: Tensor | None) -> Tensor:
+        """Return `(N, T, V', C')`: channels mixed by the weights of a 1x1 convolution, neighbours summed along weighted bones."""
+        outer, bias = self.spatial.out_channels // 3, self.spatial.bias
         assert bias is not None  # noqa: S101 - built with a bias
-        rows = a.transpose(-1, -2).transpose(-3, -2).reshape(*a.shape[:-3], joints * 3, joints)  # (.., (w k), v)
-        if a.dim() == 4:  # noqa: PLR2004 - an adjacency a clip
-            rows = rows[:, None]
-        gathered = torch.matmul(rows.to(x.dtype), x).view(clips * frames * joints, 3 * inner)
-        mixed = functional.linear(gathered, weight.permute(1, 0, 2).reshape(outer, 3 * inner))
-        share = torch.einsum("...kvw,ko->...wo", a, bias.view(3, outer))  # the bias, spread by the adjacency
-        return mixed.view(clips, frames, joints, outer) + (share[:, None] if a.dim() == 4 else share)  # noqa: PLR2004
+        weight = self.spatial.weight.view(3, outer, -1)
+        return masked_graph_conv(x, adjacency, weight, bias.view(3, outer), importance=self.importance, joints=joints)

@@ -1,0 +1,190 @@
+"""Spatial graph convolution over a small dense graph, channels last, neighbours gathered at the narrower end.
+
+    y[n, t, w] = sum_k sum_v (W_k x[n, t, v] + b_k) a_k[v, w]
+
+The sums commute: where the width grows, neighbours are gathered before channels are mixed, elsewhere after. Nothing is permuted, since
+a frame's `(V, C)` block is multiplied from the left by the graph and from the right by the weights. Kept joints are a smaller graph;
+rows may also be masked softly, y = m A(m x).
+"""
+
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+
+#: Fewer channels than this are one product of all frames: products frame by frame do not fill the machine's vectors.
+_NARROW: Final = 16
+
+
+def graph_conv_reference(x: Tensor, adjacency: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return what the public code computes: a 1x1 convolution to K x O channels, then a sum over neighbours; arguments as below."""
+    subsets, outer, inner = weight.shape
+    mixed = torch.nn.functional.conv2d(
+        x.permute(0, 3, 1, 2), weight.reshape(subsets * outer, inner, 1, 1), None if bias is None else bias.flatten()
+    )
+    mixed = mixed.unflatten(1, (subsets, outer))
+    words = "nkotv,nkvw->notw" if adjacency.dim() == 4 else "nkotv,kvw->notw"  # noqa: PLR2004
+    return torch.einsum(words, mixed, adjacency).permute(0, 2, 3, 1).contiguous()
+
+
+def masked_graph_conv(
+    x: Tensor,
+    adjacency: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    importance: Tensor | None = None,
+    joints: Tensor | None = None,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Return `(N, T, V', O)` of `(N, T, V', C)` by an adjacency `(K, V, V)`, weights `(K, O, C)` and a bias `(K, O)`.
+
+    Args:
+        x: the kept joints of every clip.
+        adjacency: from each joint (second axis) to each (third).
+        weight: of each subset of neighbours.
+        bias: of each subset, spread by the adjacency as the public code does.
+        importance: edge weights `(K, V, V)` that multiply the adjacency.
+        joints: numbers of the kept joints, `(V',)` or clip by clip `(N, V')`; the adjacency between them is not renormalised.
+        mask: factors of joints, `(N, V')` or `(N, T, V')`, on what goes in and on what comes out.
+    """
+    graph = between(adjacency if importance is None else adjacency * importance, joints)
+    if mask is None:
+        return _forward(x, graph, weight, bias)[0]  # type: ignore[no-any-return]
+    rows = (mask if mask.dim() == 3 else mask[:, None]).unsqueeze(3)  # noqa: PLR2004
+    return _forward(x * rows, graph, weight, bias)[0] * rows  # type: ignore[no-any-return]
+
+
+def between(adjacency: Tensor, joints: Tensor | None) -> Tensor:
+    """Return rows and columns of the kept joints: `(K, V', V')`, or `(N, K, V', V')` for joints a clip."""
+    if joints is None:
+        return adjacency
+    if joints.dim() == 1:
+        return adjacency.index_select(1, joints).index_select(2, joints)
+    return adjacency[:, joints[:, :, None], joints[:, None, :]].transpose(0, 1)
+
+
+def _first(weight: Tensor) -> bool:
+    """Tell whether neighbours are gathered before channels are mixed: there are no more channels before than after."""
+    return weight.shape[2] <= weight.shape[1]
+
+
+def _rows(graph: Tensor, *, first: bool) -> Tensor:
+    """Return the graph as one matrix: `((w k), v)` for what is gathered first, `(w, (v k))` for what is mixed first."""
+    if graph.dim() == 4:  # noqa: PLR2004
+        graph = graph.unsqueeze(1)  # of a clip, for all its frames
+    *batch, subsets, inner, outer = graph.shape
+    if first:
+        return graph.movedim(-1, -3).reshape(*batch, outer * subsets, inner)
+    return graph.movedim(-3, -1).movedim(-2, -3).reshape(*batch, outer, inner * subsets)
+
+
+def _mixing(weight: Tensor, *, first: bool) -> Tensor:
+    """Return the weights as one matrix: `((k c), o)` for what is gathered first, `(c, (k o))` for what is mixed first."""
+    subsets, outer, inner = weight.shape
+    return weight.transpose(1, 2).reshape(subsets * inner, outer) if first else weight.reshape(subsets * outer, inner).T
+
+
+@torch.library.custom_op("mgbench::graph_conv", mutates_args=())
+def _forward(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the sum over neighbours, and for the gradient what was gathered `(N, T, (w k), C)` or mixed `(N, T, (v k), O)`."""
+    clips, frames, inner, channels = x.shape
+    subsets, outer, _ = weight.shape
+    joints, first = graph.shape[-1], _first(weight)
+    rows, mixing = _rows(graph, first=first), _mixing(weight, first=first)
+    if first:
+        between_ = _times(rows, x)
+        y = (between_.view(-1, subsets * channels) @ mixing).view(clips, frames, joints, outer)
+    else:
+        between_ = (x.reshape(-1, channels) @ mixing).view(clips, frames, inner * subsets, outer)
+        y = _times(rows, between_)
+    if bias is not None:
+        share = torch.einsum("...kvw,ko->...wo", graph, bias)
+        y += share if share.dim() == 2 else share.unsqueeze(1)  # noqa: PLR2004
+    return y, between_
+
+
+@_forward.register_fake
+def _(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+    clips, frames, inner, channels = x.shape
+    subsets, outer, _ = weight.shape
+    joints = graph.shape[-1]
+    shape = (clips, frames, joints * subsets, channels) if _first(weight) else (clips, frames, inner * subsets, outer)
+    return x.new_empty(clips, frames, joints, outer), x.new_empty(shape)
+
+
+@torch.library.custom_op("mgbench::graph_conv_backward", mutates_args=())
+def _backward(
+    grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None, between_: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the gradients of clips, graph, weights and bias; the last is empty where there is none."""
+    subsets, outer, channels = weight.shape
+    first, grad = _first(weight), grad.contiguous()
+    rows, mixing = _rows(graph, first=first), _mixing(weight, first=first)
+    if first:
+        flat = grad.view(-1, outer)
+        to_mixing = between_.view(-1, subsets * channels).T @ flat
+        inner = (flat @ mixing.T).view_as(between_)
+        to_x, to_rows = _times(rows.mT, inner), _paired(inner, x, rows)
+        to_weight = to_mixing.view(subsets, channels, outer).transpose(1, 2)
+        to_graph = to_rows.unflatten(-2, (-1, subsets)).movedim(-3, -1)
+    else:
+        inner = _times(rows.mT, grad)
+        flat = inner.view(-1, subsets * outer)
+        to_x, to_rows = (flat @ mixing.T).view_as(x), _paired(grad, between_, rows)
+        to_weight = (flat.T @ x.reshape(-1, channels)).view_as(weight)
+        to_graph = to_rows.unflatten(-1, (-1, subsets)).movedim(-3, -1).movedim(-2, -3)
+    to_graph = (to_graph.squeeze(1) if graph.dim() == 4 else to_graph).contiguous()  # noqa: PLR2004
+    if bias is None:
+        return to_x, to_graph, to_weight.contiguous(), x.new_empty(0)
+    share = grad.sum(dim=1) if graph.dim() == 4 else grad.sum(dim=(0, 1))  # noqa: PLR2004
+    to_graph = to_graph + torch.einsum("ko,...wo->...kw", bias, share).unsqueeze(-2)
+    return to_x, to_graph, to_weight.contiguous(), torch.einsum("...kvw,...wo->ko", graph, share)
+
+
+def _times(rows: Tensor, x: Tensor) -> Tensor:
+    """Return `rows @ x[n, t]` of every frame, contiguous."""
+    if rows.dim() == 2 and x.shape[-1] < _NARROW:  # noqa: PLR2004
+        blocks = (rows @ _side_by_side(x)).unflatten(1, (-1, x.shape[-1]))
+        frames: Tensor = blocks.transpose(0, 1).contiguous()
+        return frames.view(*x.shape[:2], len(rows), x.shape[-1])
+    return torch.matmul(rows, x)
+
+
+def _paired(left: Tensor, right: Tensor, rows: Tensor) -> Tensor:
+    """Return the sum over frames of `left right^T`, shaped as the graph's rows: one for all clips, or one a clip."""
+    if rows.dim() == 4:  # noqa: PLR2004
+        return torch.matmul(left, right.mT).sum(dim=1, keepdim=True)
+    if left.shape[-1] < _NARROW:
+        return _side_by_side(left) @ _side_by_side(right).T
+    return torch.bmm(left.flatten(0, 1), right.flatten(0, 1).mT).sum(dim=0)
+
+
+def _side_by_side(x: Tensor) -> Tensor:
+    """Return the blocks `(V, C)` of all frames as one matrix of V rows."""
+    return x.flatten(0, 1).transpose(0, 1).flatten(1)
+
+
+@_backward.register_fake
+def _(
+    grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None, between_: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    like = [x.new_empty(z.shape) for z in (x, graph, weight)]
+    return like[0], like[1], like[2], x.new_empty(0 if bias is None else bias.shape)
+
+
+def _save(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:  # noqa: ANN401
+    ctx.save_for_backward(*inputs, output[1])
+    ctx.mark_non_differentiable(output[1])
+
+
+def _differentiate(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+    bias = ctx.saved_tensors[3]
+    *others, to_bias = _backward(grad, *ctx.saved_tensors)
+    return *others, None if bias is None else to_bias
+
+
+_forward.register_autograd(_differentiate, setup_context=_save)
+for _device in ("cpu", "cuda"):
+    _forward.register_autocast(_device, torch.bfloat16)
