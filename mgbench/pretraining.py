@@ -53,7 +53,8 @@ def _trained(work: Work, fold: Fold, fit: Dense, stage: Stage) -> tuple[Pretrain
     torch.manual_seed(derive_seed(cell.seed, "init"))
     backbone = Backbone(work.encoder, skeleton, dataset.persons)
     objective: Objective = method.build(backbone, len(dataset.classes)).to(device)
-    training = Training(cell.seed, cell.run.precision, cell.steps, place.folder.checkpoint, place.checkpoint_seconds, stage.report)
+    run = cell.run
+    training = Training(cell.seed, run.precision, run.compile, cell.steps, place.folder.checkpoint, place.checkpoint_seconds, stage.report)
     losses, seconds = pretrain(objective, method, fit, skeleton, training)
     facts = _training_facts(objective, backbone, losses, method.recipe.batch_size, len(fit.x))
     facts["train_seconds"] = round(seconds, 3)

@@ -52,6 +52,7 @@ class Training:
     """How one cell is trained, apart from its method.
 
     Args:
+        compile: whether the objective goes through `torch.compile`, every shape by itself.
         steps: optimiser steps; None for the recipe's epochs.
         checkpoint: file that holds the state of an unfinished training.
         checkpoint_seconds: at most one checkpoint in so many seconds.
@@ -60,6 +61,7 @@ class Training:
 
     seed: int
     precision: Precision
+    compile: bool
     steps: int | None
     checkpoint: Path
     checkpoint_seconds: float
@@ -112,9 +114,10 @@ def draw_batch(method: Method, data: Dense, index: Tensor, skeleton: Skeleton, g
 
 @attrs.define
 class _State:
-    """All that changes during training."""
+    """All that changes during training; `loss` is the objective, or what it was compiled to."""
 
     objective: Objective
+    loss: Callable[[Batch, Generator], dict[str, Tensor]]
     optimizer: Optimizer | None
     augment: Generator
     losses: Tensor
@@ -156,6 +159,7 @@ def pretrain(objective: Objective, method: Method, data: Dense, skeleton: Skelet
     learned = [parameter for parameter in objective.parameters() if parameter.requires_grad]
     state = _State(
         objective.train(),
+        torch.compile(objective, dynamic=False) if training.compile else objective,
         make_optimizer(method.recipe, learned) if learned else None,
         Generator(device).manual_seed(derive_seed(training.seed, "augment")),
         torch.zeros(steps, device=device),
@@ -193,7 +197,7 @@ def _epoch_order(seed: int, epoch: int, clips: int) -> Tensor:
 def _step(state: _State, method: Method, batch: Batch, precision: Precision, steps: int) -> None:
     rate = learning_rate(method.recipe, state.step, steps)
     with torch.autocast(batch.index.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        loss = state.objective(batch, state.augment)["loss"]
+        loss = state.loss(batch, state.augment)["loss"]
     if state.optimizer is not None:
         for group in state.optimizer.param_groups:
             group["lr"] = rate

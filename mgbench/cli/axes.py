@@ -73,6 +73,7 @@ _OPTIONS = (
     click.option("--select", is_flag=True, help="Fit on train and score val, for choosing hyperparameters without the test split."),
     click.option("--preprocess", default="frame50", show_default=True, help="frame50, raw50 or first_frame."),
     click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True, help="Of training."),
+    click.option("--compile", is_flag=True, help="Train through torch.compile; slow to start, and worth it on an accelerator."),
     click.option(
         "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Processor threads a cell, part of its identity."
     ),
@@ -116,6 +117,7 @@ class GridOptions:
     select: bool
     preprocess: str
     precision: Precision
+    compile: bool
     threads: int
     workers: int
     retry: tuple["Retry", ...]
@@ -164,7 +166,7 @@ def _shared(options: GridOptions) -> "Run":
     from mgbench.grid import Run
 
     budget = Budget(options.epochs, options.batch_size, options.steps)
-    return Run(options.preprocess, options.precision, options.threads, options.select, budget)
+    return Run(options.preprocess, options.precision, options.threads, options.select, options.compile, budget)
 
 
 def _axes(options: GridOptions, catalogue: "Catalogue") -> "Axes":
