@@ -67,8 +67,10 @@ class Fold:
 def open_fold(dataset: Dataset, packed: Path, *, select: bool) -> Fold:
     """Return train+val against test, or train against val where a choice is being made (`--select`)."""
     facts = read_facts(dataset, packed)
-    if select and "val" not in facts.splits:
-        msg = f"The data set {dataset.name!r} has no validation split, so --select has nothing to score."
+    lacking = [split for split in ("train", "val") if select and split not in facts.splits]
+    if lacking:
+        what = {"train": "training split, so --select has nothing to fit on", "val": "validation split, so --select has nothing to score"}
+        msg = f"The data set {dataset.name!r} has no {what[lacking[0]]}."
         raise DataError(msg)
     fitted: list[Split] = ["train"] if select else [split for split in facts.splits if split != "test"]
     scored: Split = "val" if select else "test"

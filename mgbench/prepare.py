@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Final
@@ -38,7 +38,8 @@ def packer(dataset: Dataset, part: Part, plugin_files: tuple[Path, ...], process
 
     def in_turn(splits: Sequence[Split], folder: Path, working: Path) -> None:
         for split in splits:
-            pack_split(dataset, split, folder, working, tell)
+            with _told(part, split):
+                pack_split(dataset, split, folder, working, tell)
 
     def at_once(splits: Sequence[Split], folder: Path, working: Path) -> None:
         waiting, running = deque(splits), dict[Any, _Running]()
@@ -102,12 +103,23 @@ def _work(part: Part, plugin_files: tuple[Path, ...], split: Split, folder: Path
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        pack_split(build(part, registry(plugin_files)), split, folder, working, lambda _split, stage: pipe.send(stage))
+        with _told(part, split):
+            pack_split(build(part, registry(plugin_files)), split, folder, working, lambda _split, stage: pipe.send(stage))
         pipe.send(_ENDED)
     except (MgbenchError, OSError) as error:
         pipe.send(error)
-    except Exception as error:  # noqa: BLE001 - a loader may raise anything, also what cannot be sent
-        pipe.send(DataError(f"{part.name} {split} cannot be packed: {type(error).__name__}: {error}"))
+
+
+@contextlib.contextmanager
+def _told(part: Part, split: Split) -> Iterator[None]:
+    """Make a `DataError` of whatever a loader raises; its own words may not reach another process, or be long."""
+    try:
+        yield
+    except (MgbenchError, OSError):
+        raise
+    except Exception as error:
+        msg = f"{part.name} {split} cannot be packed: {type(error).__name__}: {error}"
+        raise DataError(msg) from error
 
 
 def _end_with_parent() -> None:

@@ -68,7 +68,7 @@ def measure(what: str, folder: Path) -> None:
         dataset = Packed(folder=folder.name, skeleton="kinect25", shared_subjects=True).at(folder)
         count = len(dataset.classes)
     seconds, grown = time.perf_counter() - began, (process.memory_info().rss - before) / 2**20
-    print(f"{seconds:7.3f} s  {grown:7.1f} MiB  {count} {'clips' if what == 'packed' else 'classes'}")  # noqa: T201
+    print(f"{seconds:7.3f} s  {grown:7.1f} MiB  {count} {'clips' if what == 'packed' else 'classes'}")
 
 
 def main() -> None:
@@ -87,7 +87,7 @@ def main() -> None:
                 make(folder, clips)
                 files = [path.stat() for path in folder.iterdir()]
                 size, disk = sum(file.st_size for file in files) / 2**30, sum(file.st_blocks for file in files) * 512 / 2**20
-                print(f"{what:>6} {clips:>6} clips {size:6.2f} GiB ({disk:.0f} MiB on disk): ", end="", flush=True)  # noqa: T201
+                print(f"{what:>6} {clips:>6} clips {size:6.2f} GiB ({disk:.0f} MiB on disk): ", end="", flush=True)
                 subprocess.run([sys.executable, __file__, "--measure", what, str(folder)], check=True)
 
 

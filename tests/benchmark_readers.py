@@ -5,8 +5,6 @@ column, and by the project's, on one core and by two processes, in interleaved r
 machine does other things too, they are nearest to what the readers take.
 """
 
-# ruff: noqa: T201 - it prints a table
-
 import argparse
 import os
 import statistics

@@ -19,6 +19,7 @@ from mgbench.components import Split
 
 Rows = dict[Split, list[dict[str, Any]]]
 CLASSES = ("wave", "nod", "shrug")
+ANKLES, FEET = ([load_skeleton("kinect25").joint(f"{joint}_{side}") for side in ("left", "right")] for joint in ("ankle", "foot"))
 
 
 @attrs.frozen(eq=False)
@@ -56,7 +57,10 @@ def body(rng: np.random.Generator, frames: int, layout: str = "kinect25") -> np.
     """Return a clip of one person `(T, 1, V, C)` in a posture of its own, who moves a little and smoothly; feet point where chests do."""
     skeleton = load_skeleton(layout)
     size = (len(skeleton.joints), 3)
-    posture = np.random.default_rng(0).normal(size=size) + rng.normal(scale=0.15, size=size)
+    posture = np.random.default_rng(0).normal(size=size)
+    for left, right in skeleton.mirror:
+        posture[right] = posture[left] * (-1, 1, 1)
+    posture += rng.normal(scale=0.15, size=size)
     if layout != "openpose18":
         at = {joint: posture[number] for number, joint in enumerate(skeleton.joints)}
         left = at["shoulder_left"] + at["hip_left"] - at["shoulder_right"] - at["hip_right"]
@@ -164,6 +168,11 @@ def _swap(rows: Rows) -> None:
         row["x"] = row["x"][:, :, list(load_skeleton("kinect25").flip)]
 
 
+def _disorder(rows: Rows) -> None:
+    for row in rows["val"]:
+        row["x"] = row["x"][:, :, np.random.default_rng(0).permutation(25)]
+
+
 def _relabel(rows: Rows) -> None:
     for row in rows["test"]:
         row["label"] = 2
@@ -201,6 +210,7 @@ PLANTED: dict[str, tuple[Callable[[Rows], None], list[tuple[str, str, tuple[str,
     "loose bodies": (_shrinking(slice(None)), [("warning", "bone", ("val",)), ("warning", "body", ("val",))], 12),
     "mirrored": (_mirror, [("warning", "side", ("train",))], 24),
     "swapped": (_swap, [("warning", "side", ("train",))], 24),
+    "other order": (_disorder, [("warning", "order", ("val",))], 0),
     "leak": (_replace("test", 3, subject=1), [("error", "leak", ("train", "test"))], 7),
     "equal across": (_copy("train", "test"), [("error", "equal", ("train", "test"))], 2),
     "equal within": (_copy("val", "val"), [("warning", "equal", ("val",))], 2),
@@ -239,6 +249,26 @@ def test_everything_is_found_at_once() -> None:
     assert [one.rule for one in found if one.level == "error"] == ["not-finite", "unreadable", "leak", "equal"]
     assert [one.rule for one in found if one.level == "warning"] == ["zero-frame"]
     assert [one.level for one in found] == sorted((one.level for one in found), key=["error", "warning", "note"].index)
+
+
+def test_nothing_that_can_be_read_is_told_too() -> None:
+    """Where no split can be read, that is what is found."""
+    found = look({"train": [], "val": [], "test": []})
+
+    assert [(one.rule, one.splits) for one in found if one.level == "error"] == [
+        ("unreadable", (split,)) for split in ("train", "val", "test")
+    ]
+
+
+def test_sides_of_bodies_without_a_front_are_not_told() -> None:
+    """Where feet point anywhere, a bare majority that points backwards says nothing of sides."""
+    rows = sound()
+    for number, row in enumerate(rows["train"]):
+        ahead = row["x"][:, :, FEET] - row["x"][:, :, ANKLES]
+        away = 0.3 * ahead[..., [1, 0, 2]] * (1, -1, 0)  # nearly at a right angle, and a little backwards in two of three
+        row["x"][:, :, FEET] = row["x"][:, :, ANKLES] + away + (-0.1 if number % 3 else 0.1) * ahead
+
+    assert not [one for one in look(rows) if one.rule == "side"]
 
 
 def test_other_layout_and_other_persons() -> None:

@@ -44,6 +44,8 @@ class Copies:
 
 def find_copies(measured: Mapping[Split, Measures]) -> list[Copies]:
     """Return what is there twice; clips of zeros, which are all alike, and near copies among clips of a few frames are left out."""
+    if not measured:
+        return []
     places = [(split, index) for split, one in measured.items() for index in range(len(one.clip))]
     names, order = list(measured), {split: number for number, split in enumerate(measured)}
     found = {"equal": list(_equal(measured, places)), "near": list(_near(measured, places))}

@@ -41,9 +41,14 @@ def pays(x: Tensor, weight: Tensor, stride: int) -> bool:
     return plain and min(weight.shape[:2]) >= 64 and weight.shape[2] % 2 == 1 and weight.shape[2] // 2 <= x.shape[1] <= 32  # noqa: PLR2004 - measured
 
 
-@cache
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # a compiler would make them anew in every step
 def transform_matrices(frames: int, taps: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """Return I `(m, T)`, F `(m, K)` and O `(T, m)`."""
+    return _matrices(frames, taps, dtype)
+
+
+@cache
+def _matrices(frames: int, taps: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     length, half = frames + taps // 2, taps // 2
     angle = 2 * torch.pi * torch.arange(length // 2 + 1, dtype=torch.float64)[:, None] / length
     time, tap = torch.arange(frames, dtype=torch.float64), torch.arange(taps, dtype=torch.float64) - half

@@ -189,6 +189,18 @@ def test_prepare_leaves_nothing_of_broken_data(boxes: Path, on_boxes: Command, w
     assert [path.suffix for path in (boxes / "runs" / "data").iterdir()] == [".lock"]
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_prepare_tells_whatever_a_loader_raises(boxes: Path, on_boxes: Command, workers: int) -> None:
+    """A loader that stumbles is one sentence and exit status 2, in one process and in several; no split stays."""
+    (boxes / "boxes" / "val.npy").write_bytes(b"no array")
+    done = on_boxes("prepare", "boxes", "--workers", workers)
+
+    assert done.exit_code == 2
+    assert done.stderr.startswith("Error: boxes val cannot be packed: ")
+    assert done.stderr.count("\n") == 1
+    assert [path.suffix for path in (boxes / "runs" / "data").iterdir()] == [".lock"]
+
+
 def test_prepare_from_another_folder(boxes: Path, on_boxes: Command, tmp_path: Path) -> None:
     """Files from elsewhere are packed under the key that they have once they lie below the data root; how they get there is told."""
     elsewhere = tmp_path / "down loads"
@@ -300,6 +312,16 @@ def test_audit_as_json(boxes: Path, on_boxes: Command) -> None:
     assert (rows[2]["level"], rows[2]["rule"], rows[2]["splits"]) == ("error", "unreadable", ["val"])
     assert not any("clips" in row for row in rows[2:])
     assert all("clips" in row for row in named[2:])
+
+
+def test_audit_of_nothing_that_can_be_read(boxes: Path, on_boxes: Command) -> None:
+    """Where no split can be read, each is told, and nothing else happens."""
+    for split in ("train", "val", "test"):
+        break_split(boxes, split)
+    done = on_boxes("audit", "boxes")
+
+    assert done.exit_code == 1
+    assert done.output.count("unreadable") == 3
 
 
 def test_sentences_without_names() -> None:

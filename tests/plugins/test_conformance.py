@@ -20,7 +20,7 @@ from mgbench.testing import Check, CheckError, UnavailableError, checks
 
 
 #: Licensed data of which only a few made files lie below the data root.
-FIXTURES = dict.fromkeys(("ntu120", "ntu60", "nw_ucla", "packed", "smg"), "format_fixtures")
+FIXTURES = dict.fromkeys(("imigue", "ntu120", "ntu60", "nw_ucla", "packed", "smg"), "format_fixtures")
 
 
 def make_kinetics(made: Path, folder: Path) -> None:
@@ -34,15 +34,6 @@ def make_kinetics(made: Path, folder: Path) -> None:
     (folder / "kinetics_train_label.json").write_text(json.dumps({f"train_{name}": entry for name, entry in entries.items()}))
 
 
-def make_imigue(made: Path, folder: Path) -> None:
-    """Link the made videos of iMiGUE, which are of its validation and its test, and one of them once more as one that trains."""
-    (folder / "more" / "0012").mkdir(parents=True)
-    for path in made.iterdir():
-        (folder / path.name).symlink_to(path)
-    for path in (made / "imigue_skeleton_train" / "0001").iterdir():
-        (folder / "more" / "0012" / path.name.replace("0001", "0012")).symlink_to(path)
-
-
 @pytest.mark.parametrize("check", checks(), ids=str)
 def test_an_installed_component_keeps_the_rule(check: Check, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Each component keeps each rule of its kind; missing data is a failure, unless no data root is given."""
@@ -51,9 +42,6 @@ def test_an_installed_component_keeps_the_rule(check: Check, monkeypatch: pytest
         monkeypatch.setenv("MGBENCH_DATA", str(Path(root) / FIXTURES[check.entry.cls.name]))
     if root and check.entry.cls.name == "kinetics_skeleton":
         make_kinetics(Path(root) / "format_fixtures" / "kinetics_skeleton", tmp_path / "kinetics_skeleton")
-        monkeypatch.setenv("MGBENCH_DATA", str(tmp_path))
-    if root and check.entry.cls.name == "imigue":
-        make_imigue(Path(root) / "format_fixtures" / "imigue", tmp_path / "imigue")
         monkeypatch.setenv("MGBENCH_DATA", str(tmp_path))
     try:
         check()

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from mgbench import Clips, DataError, Dataset, Skeleton, load_skeleton, make_clips
 from mgbench.components import Split
-from mgbench_plugins.datasets.tables import read_npz
+from mgbench_plugins.datasets.arrays import read_npz
 
 
 _CLASSES: Final = ("come", "five", "handshake", "hello", "ignore", "look_at")
@@ -87,8 +87,10 @@ def _read(path: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Return coordinates with a confidence of 1 `(N, 92, 25, 3)`, and classes."""
     arrays = read_npz(path, ("keypoints", "label", "class_names"), "AR.data is one archive of keypoints, label and class_names")
     xy, label = arrays["keypoints"], arrays["label"]
-    if xy.dtype != np.float32 or xy.shape != (len(label), _FRAMES, 25, 2) or label.ndim != 1:
-        msg = f"{str(path)!r} holds keypoints {xy.dtype} {xy.shape} and labels {label.shape}; it must be float32 (N, 92, 25, 2) and (N,)."
+    whole = label.ndim == 1 and label.dtype.kind in "iu"
+    if not whole or xy.dtype != np.float32 or xy.shape != (len(label), _FRAMES, 25, 2):
+        held = f"keypoints {xy.dtype} {xy.shape} and labels {label.dtype} {label.shape}"
+        msg = f"{str(path)!r} holds {held}; it must be float32 (N, 92, 25, 2) and whole numbers (N,)."
         raise DataError(msg)
     if tuple(arrays["class_names"].tolist()) != _CLASSES:
         msg = f"{str(path)!r} has the classes {', '.join(map(str, arrays['class_names'].tolist()))}; they are {', '.join(_CLASSES)}."

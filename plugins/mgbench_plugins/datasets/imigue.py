@@ -1,5 +1,6 @@
 """iMiGUE: micro-gestures of tennis players at press conferences, seen by OpenPose [Liu et al., CVPR 2021]."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -110,6 +111,11 @@ or, for imigue[layout=packed,joints=imigue22], imigue/imigue_processed/{train,va
         """MiGA's label files."""
         return _PUBLISHED if (self.protocol, self.layout) == ("miga", "csv") else {}
 
+    def at(self, folder: Path) -> "Imigue":
+        """Return this, or where no video of the training split lies there but some of validation do, what is fitted on these."""
+        homes = self._held(folder) if self.layout == "csv" else Counter()
+        return _WithoutTrain(self.protocol, self.joints) if homes["val"] and not homes["train"] else self
+
     def load(self, split: Split, folder: Path) -> Clips:
         """Read the split's videos, as many as there are."""
         if self.layout == "packed":
@@ -119,22 +125,36 @@ or, for imigue[layout=packed,joints=imigue22], imigue/imigue_processed/{train,va
         if not clips:
             packed = (folder / "imigue_processed").is_dir() and self.layout == "csv"
             other = "; it holds packed tensors, which imigue[layout=packed,joints=imigue22] reads" if packed else ""
-            count = len(_find_videos(folder, [*_FILES]))
-            msg = (
-                f"{str(folder)!r} has no clip of the {split} split of {self}: none of its {count} videos with a recording is in it{other}."
-            )
+            homes = self._held(folder)
+            held = ", ".join(f"{homes[home]} of {home}" for home in self.splits if homes[home]) or "none"
+            msg = f"{str(folder)!r} has no clip of the {split} split of {self}; its videos with a recording: {held}{other}."
             raise DataError(msg)
         return make_clips(*map(list, zip(*clips, strict=True)))
 
+    def _held(self, folder: Path) -> Counter[Split]:
+        """Return how many videos of each split lie there."""
+        home = self._homes(folder)[1]
+        return Counter(home(video) for video in _find_videos(folder, [*_FILES]))
+
+    def _homes(self, folder: Path) -> tuple[Callable[[int], int], Callable[[int], Split]]:
+        """Return the subject of a video, and its split."""
+        return _people(folder) if self.protocol == "paper" else (lambda video: video, split_of_video)
+
     def _recorded(self, split: Split, folder: Path) -> Iterator[_Clip]:
         videos = _find_videos(folder, [*_FILES] if self.joints == "body25" else ["_light_hand.csv"])
-        subject, home = _people(folder) if self.protocol == "paper" else (lambda video: video, split_of_video)
+        subject, home = self._homes(folder)
         for video, path in sorted(videos.items()):
             if home(video) == split:
                 x, first = read_skeleton_csv(path, _POINTS[self.joints])
                 labels = path.with_name(f"{video:04}_label.csv")
                 for index, (label, start, stop) in enumerate(_read_labels(labels, len(x), first)):
                     yield x[start:stop, None], label, subject(video), f"{video:04}_{index}"
+
+
+class _WithoutTrain(Imigue):
+    """Recordings without a training video: those of validation are fitted on, which every row and board says."""
+
+    splits: tuple[Split, ...] = ("val", "test")
 
 
 def split_of_video(video: int) -> Split:

@@ -9,6 +9,7 @@ import numpy as np
 from mgbench import DataError
 from mgbench.components import Split
 from mgbench.safe_pickle import load_pickle
+from mgbench_plugins.datasets.arrays import map_array
 from mgbench_plugins.datasets.tables import Array
 
 
@@ -21,11 +22,7 @@ def packed_clips(split: Split, folder: Path, home: Callable[[int], Split], class
     stem = "valid" if split == "test" else "train"
     path = folder / f"{stem}_data.npy"
     names, labels = _read_labels(folder / f"{stem}_label.pkl", classes)
-    try:
-        x = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        msg = f"{str(path)!r} cannot be read: {error}; it must be a whole .npy file of float32 (N, 3, T, 22, 1)."
-        raise DataError(msg) from error
+    x = map_array(path, "a whole .npy file of float32 (N, 3, T, 22, 1)")
     if x.ndim != 5 or (*x.shape[:2], *x.shape[3:]) != (len(names), 3, 22, 1) or x.dtype != np.float32:  # noqa: PLR2004
         msg = f"{str(path)!r} is {x.dtype} {x.shape}; it must be float32 ({len(names)}, 3, T, 22, 1), a clip for each name in its labels."
         raise DataError(msg)

@@ -10,6 +10,7 @@ import numpy as np
 from mgbench import Clips, DataError, Dataset, Skeleton, load_skeleton, make_clips
 from mgbench.components import Split
 from mgbench.errors import nearest
+from mgbench_plugins.datasets.files import list_files
 from mgbench_plugins.datasets.tables import Array, lines_of, read_matrix, read_text
 
 
@@ -29,7 +30,7 @@ _NUMBER: Final = r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d\d?)?"
 _STATES: Final = r"(?:Tracked|Inferred|NotTracked)"
 _JOINT: Final = rf"{_STATES}(?:,{_NUMBER}){{3}}(?:,[^,()]*){{2}}\)"
 _FRAME: Final = re.compile(r"\d+,\d+,\d+" + "".join(rf",\({name},{_JOINT}" for name in _JOINTS), re.ASCII)
-_FILE: Final = re.compile(r"(\d+)_\d+_([0-8])_\d+_[123]_[\w-]+\.txt", re.ASCII)
+_FILE: Final = re.compile(r"(\d+)_\d+_([0-8])_\d+_[123]_[\w-]+\.txt", re.ASCII | re.IGNORECASE)
 
 
 @attrs.frozen
@@ -89,7 +90,8 @@ class Irds(Dataset):
 
 def _files(folder: Path) -> list[Path]:
     places = (folder / "raw", folder / "RawData", folder / "SkeletonData" / "RawData", folder)
-    return next((files for place in places if (files := sorted(place.glob("[0-9]*.txt")))), [])
+    found = ([path for path in list_files(place, ".txt") if path.name[0].isdigit()] for place in places)
+    return next((files for files in found if files), [])
 
 
 def _named(path: Path) -> re.Match[str]:

@@ -1,6 +1,7 @@
 """Kinetics-skeleton: what OpenPose saw in the videos of Kinetics-400 [Yan et al., AAAI 2018; Kay et al., 2017]."""
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ _CLASSES: Final = tuple(f"class_{number:03}" for number in range(400))
 #: The owners' names for the splits.
 _PARTS: Final[dict[Split, str]] = {"train": "kinetics_train", "test": "kinetics_val"}
 _JOINTS, _LONGEST = 18, 300
+#: Names that lead nowhere but to a file of the folder.
+_PLAIN: Final = re.compile(r"[\w-][\w.-]{0,99}", re.ASCII)
 #: So many people of a frame are looked at, as in ST-GCN.
 _CROWD: Final = 5
 
@@ -71,6 +74,9 @@ def _listed(path: Path) -> dict[str, int]:
     found: dict[str, int] = {}
     names: dict[int, object] = {}
     for video, entry in sorted(read_object(path).items()):
+        if not _PLAIN.fullmatch(video):
+            msg = f"{str(path)!r} lists the video {video[:40]!r}; a video is named like its file, in letters, digits, dots, - and _."
+            raise DataError(msg)
         index = entry.get("label_index") if isinstance(entry, dict) else None
         if not isinstance(index, int) or not 0 <= index < len(_CLASSES) or not isinstance(entry.get("has_skeleton"), bool):
             msg = f"{str(path)!r}, entry {video!r} must have a 'label_index' of 0 to {len(_CLASSES) - 1} and 'has_skeleton', true or false."

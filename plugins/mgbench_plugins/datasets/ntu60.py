@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from mgbench import Clips, DataError, Dataset, Skeleton, load_skeleton
 from mgbench.components import Split
+from mgbench_plugins.datasets.files import list_files
 from mgbench_plugins.datasets.many_files import gather
 from mgbench_plugins.datasets.skeleton_text import read_recording
 
@@ -137,9 +138,9 @@ def read_clip(path: str) -> npt.NDArray[np.float32]:
 
 def _recordings(folder: Path) -> list[Path]:
     """Return the recordings in order of their names, each of which may be there once."""
-    paths = sorted((path for place in _PLACES for path in (folder / place).glob("*.skeleton")), key=lambda path: path.name)
+    paths = sorted((path for place in _PLACES for path in list_files(folder / place, ".skeleton")), key=lambda path: path.stem)
     for first, second in pairwise(paths):
-        if first.name == second.name:
+        if first.stem == second.stem:
             msg = f"{str(first)!r} and {str(second)!r} are recordings of one name; keep one of them."
             raise DataError(msg)
     return paths

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from mgbench import Clips, DataError, Dataset, Skeleton, load_skeleton
 from mgbench.components import Split
+from mgbench_plugins.datasets.files import list_files
 from mgbench_plugins.datasets.json_clips import read_object, to_array
 from mgbench_plugins.datasets.many_files import gather
 
@@ -64,7 +65,7 @@ Expected are its skeletons as JSON, the NW-UCLA.zip that the code of CTR-GCN lin
     def load(self, split: Split, folder: Path) -> Clips:
         """Read the clips of the split's cameras, as many as there are."""
         place = folder / "all_sqe" if (folder / "all_sqe").is_dir() else folder
-        found = {path: _named(path) for path in sorted(place.glob("*.json"))}
+        found = {path: _named(path) for path in list_files(place, ".json")}
         chosen = {path: numbers for path, numbers in found.items() if numbers[3] in _VIEWS[split]}
         if not chosen:
             views = " and ".join(map(str, _VIEWS[split]))

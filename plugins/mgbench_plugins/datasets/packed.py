@@ -25,6 +25,8 @@ _LAYOUTS: Final[dict[str, ModuleType]] = {
     "pyskl_pkl": pyskl_pkl,
     "openpose_json": openpose_json,
 }
+#: People who can be asked for; where files hold fewer, the others are zero.
+_CROWD: Final = 100
 _ALIEN: Final = re.compile(r"[\\:\0]|^~")
 
 
@@ -81,7 +83,7 @@ and beside it, where wanted, skeleton.toml, classes.txt and subjects.csv (clip,s
     skeleton: str = attrs.field(default="skeleton.toml", validator=[_is_name, _is_skeleton])  # type: ignore[assignment]  # its name; `at` has it
     file: str = attrs.field(default="", validator=_is_name)
     protocol: str = ""
-    people: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    people: int = attrs.field(default=0, validator=[attrs.validators.ge(0), attrs.validators.le(_CROWD)])
     shared_subjects: bool = False
 
     @property
@@ -143,7 +145,9 @@ and beside it, where wanted, skeleton.toml, classes.txt and subjects.csv (clip,s
             raise DataError(msg)
         held = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
         allowed = ", ".join(_LAYOUTS)
-        msg = f"{str(folder)!r} holds {held}, and none of the layouts {allowed}; docs/datasets/packed.md shows the files of each."
+        inner = next((path.name for path in sorted(folder.glob("[!.]*/")) if any(reader.holds(path) for reader in _LAYOUTS.values())), None)
+        deeper = f"; {inner} in it has one: folder={self.folder}/{inner}" if inner else ""
+        msg = f"{str(folder)!r} holds {held}, and none of the layouts {allowed}; docs/datasets/packed.md shows the files of each{deeper}."
         raise DataError(msg)
 
 
@@ -193,6 +197,10 @@ def _class_names(path: Path, names: tuple[str, ...], held: Held) -> tuple[str, .
     if not isinstance(held.classes, int):
         return held.classes
     if not names:
+        if not any(0 in side.labels for side in held.sides.values()):
+            fault = "has no clip of class 0, as where classes count from 1"
+            msg = f"{str(path.parent)!r} {fault}; take 1 off, or name all of them in {path.name}."
+            raise DataError(msg)
         return tuple(f"class {number}" for number in range(1, held.classes + 1))
     for side in held.sides.values():
         for name, label in zip(side.names, side.labels, strict=True):

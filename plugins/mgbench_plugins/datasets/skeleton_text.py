@@ -3,6 +3,7 @@
 What this reader hesitates at is read line by line, be it wrong or only written otherwise than the owners write it.
 """
 
+import codecs
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -27,7 +28,7 @@ _POWERS: Final = 10.0 ** np.arange(_WIDTH)
 def read_recording(path: Path) -> Recording:
     """Read a file, or raise `DataError` that names the first line that breaks a rule."""
     try:
-        data = path.read_bytes()
+        data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except FileNotFoundError as error:
         msg = f"The recording {str(path)!r} is missing."
         raise DataError(msg) from error

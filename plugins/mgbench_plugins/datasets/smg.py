@@ -7,12 +7,12 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 import numpy as np
-import numpy.typing as npt
-import polars
 
 from mgbench import Clips, DataError, Dataset, Skeleton, load_skeleton, make_clips
 from mgbench.components import Split
 from mgbench.safe_pickle import load_pickle
+from mgbench_plugins.datasets.arrays import map_array
+from mgbench_plugins.datasets.tables import Array, read_integers, read_matrix, read_text
 
 
 _CLASSES: Final = (
@@ -34,9 +34,7 @@ _JOINTS, _PER_JOINT = 25, 11
 _COLUMNS: Final = _JOINTS * _PER_JOINT
 _READ: Final = [_PER_JOINT * joint + axis for joint in range(_JOINTS) for axis in range(3)]
 
-_GREATEST: Final = float(np.finfo(np.float32).max)
-
-Array: TypeAlias = npt.NDArray[np.float32]
+_FILES: Final = "a subject has _skeleton.csv, _finelabels.csv and _data.csv"
 
 
 @attrs.frozen
@@ -59,7 +57,7 @@ class Smg(Dataset):
 }"""
     folders = ("smg", "SMG")
     how = """SMG is granted by the University of Oulu to researchers who ask for it (github.com/mikecheninoulu/SMG), and must
-not be passed on. Expected:
+not be passed on. Expected, here or up to three folders deeper, as in smg_skeleton_train:
   smg/Sample0001/Sample0001_skeleton.csv      a frame a line, 25 joints x 11 columns, no header
   smg/Sample0001/Sample0001_finelabels.csv    a clip a line: label 1-17, first frame, frame after the last
   smg/Sample0001/Sample0001_data.csv          one line: frames, frames a second, greatest depth
@@ -99,85 +97,35 @@ _Clip: TypeAlias = tuple[Array, int, int, str]
 
 
 def _recorded(split: Split, folder: Path) -> Iterator[_Clip]:
-    for subject in _SUBJECTS[split]:
-        sample = f"Sample{subject:04}"
-        if not (folder / sample).is_dir():
+    for subject, place in sorted(_find_samples(folder).items()):
+        if subject not in _SUBJECTS[split]:
             continue
-        x = read_skeleton_csv(folder / sample / f"{sample}_skeleton.csv")
-        _check_frames(folder / sample / f"{sample}_data.csv", len(x))
-        for line, (label, start, end) in _read_labels(folder / sample / f"{sample}_finelabels.csv", len(x)):
+        sample = place.name
+        x = read_skeleton_csv(place / f"{sample}_skeleton.csv")
+        _check_frames(place / f"{sample}_data.csv", len(x))
+        for line, (label, start, end) in _read_labels(place / f"{sample}_finelabels.csv", len(x)):
             yield x[start:end, None], label - 1, subject, f"{sample}-{line:04}"
+
+
+def _find_samples(folder: Path) -> dict[int, Path]:
+    """Return the recordings by subject; one that lies in several folders is read once."""
+    found: dict[int, Path] = {}
+    for depth in range(4):
+        for path in sorted(folder.glob("*/" * depth + "Sample[0-9][0-9][0-9][0-9]")):
+            if path.is_dir() and "__MACOSX" not in path.parts:
+                found.setdefault(int(path.name.removeprefix("Sample")), path)
+    return found
 
 
 def read_skeleton_csv(path: Path) -> Array:
     """Read a recording `(T, 25, 3)`, or raise `DataError` with the first line that breaks a rule."""
-    schema = {f"column_{number}": polars.Float64 if number in _READ else polars.String for number in range(_COLUMNS)}
-    try:
-        table = polars.read_csv(path, has_header=False, schema=schema, quote_char=None)
-    except (OSError, polars.exceptions.PolarsError):
-        return _read_by_line(path)
-    x = _to_float32(table.select(list(schema)[column] for column in _READ).to_numpy())
-    # A short line reads as one whose last cells are empty.
-    whole = len(x) > 0 and not table[:, -1].has_nulls() and bool(np.isfinite(x).all())
-    return x.reshape(-1, _JOINTS, 3) if whole else _read_by_line(path)
-
-
-def _read_by_line(path: Path) -> Array:
-    """Read a recording as the fast reader should: it is asked where that one stumbles, and finds the line that is wrong."""
-    rows = []
-    for number, cells in _lines(path):
-        if len(cells) != _COLUMNS:
-            msg = (
-                f"{str(path)!r}, line {number} has {len(cells)} columns; each has 25 joints x 11 = {_COLUMNS}: "
-                "copy the file again if it is cut off."
-            )
-            raise DataError(msg)
-        for column in _READ:
-            if not _is_finite(cells[column]):
-                msg = f"{str(path)!r}, line {number}, column {column + 1} holds {cells[column]!r}; a coordinate is a finite number."
-                raise DataError(msg)
-        rows.append([float(cells[column]) for column in _READ])
-    return _to_float32(np.array(rows)).reshape(-1, _JOINTS, 3)
-
-
-def _is_finite(cell: str) -> bool:
-    try:
-        return abs(float(cell)) <= _GREATEST
-    except ValueError:
-        return False
-
-
-def _to_float32(x: npt.NDArray[np.float64]) -> Array:
-    with np.errstate(over="ignore"):  # too large becomes infinite, which is refused
-        return x.astype(np.float32)
-
-
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield line numbers from 1 and cells; raise `DataError` where the file is missing or empty."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    except FileNotFoundError as error:
-        msg = f"The file {str(path)!r} is missing; a subject has _skeleton.csv, _finelabels.csv and _data.csv."
-        raise DataError(msg) from error
-    if not lines:
-        msg = f"{str(path)!r} is empty; it needs at least one line."
-        raise DataError(msg)
-    for number, line in enumerate(lines, start=1):
-        yield number, line.split(",")
-
-
-def _integers(path: Path, meaning: str) -> Iterator[tuple[int, list[int]]]:
-    """Yield line numbers and the three whole numbers of each line."""
-    for number, cells in _lines(path):
-        if len(cells) != 3 or not all(re.fullmatch(r"\s*-?\d{1,9}\s*", cell, re.ASCII) for cell in cells):  # noqa: PLR2004 - as the message says
-            msg = f"{str(path)!r}, line {number} is {','.join(cells)!r}; it must be three whole numbers: {meaning}."
-            raise DataError(msg)
-        yield number, [int(cell) for cell in cells]
+    return read_matrix(path, read_text(path, _FILES), _COLUMNS, _READ, "25 joints x 11").reshape(-1, _JOINTS, 3)
 
 
 def _check_frames(path: Path, frames: int) -> None:
     """Hold the number of frames that the recording states against the lines that were found."""
-    for number, (stated, *_) in _integers(path, "frames, frames a second, greatest depth"):
+    lines = read_integers(path, read_text(path, _FILES), 3, "frames, frames a second, greatest depth")
+    for number, (stated, *_) in enumerate(lines, start=1):
         if stated != frames or number > 1:
             rule = "the file has one line" if number > 1 else f"the recording beside it has {frames}, so one of them is cut off or changed"
             msg = f"{str(path)!r}, line {number} states {stated} frames; {rule}."
@@ -189,7 +137,8 @@ def _read_labels(path: Path, frames: int) -> Iterator[tuple[int, list[int]]]:
 
     The owners' converter takes rows this way; their accessor counts from 1 and includes the end, one frame later.
     """
-    for number, (label, start, end) in _integers(path, "class, first frame, frame after the last"):
+    lines = read_integers(path, read_text(path, _FILES), 3, "class, first frame, frame after the last")
+    for number, (label, start, end) in enumerate(lines, start=1):
         where = f"{str(path)!r}, line {number}"
         if not 1 <= label <= len(_CLASSES):
             msg = f"{where} has class {label}; allowed are 1 to {len(_CLASSES)}."
@@ -208,11 +157,7 @@ def _packed(split: Split, folder: Path) -> Iterator[_Clip]:
     stem = "test" if split == "test" else "train"
     path = folder / f"{stem}_data.npy"
     names, labels = _packed_labels(folder / f"{stem}_label.pkl")
-    try:
-        x = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        msg = f"{str(path)!r} cannot be read: {error}; it must be a whole .npy file of float32 (N, 3, T, 25, 1)."
-        raise DataError(msg) from error
+    x = map_array(path, "a whole .npy file of float32 (N, 3, T, 25, 1)")
     if x.ndim != 5 or (*x.shape[:2], *x.shape[3:]) != (len(names), 3, _JOINTS, 1) or x.dtype != np.float32:  # noqa: PLR2004
         msg = f"{str(path)!r} is {x.dtype} {x.shape}; it must be float32 ({len(names)}, 3, T, 25, 1), a clip for each name in its labels."
         raise DataError(msg)

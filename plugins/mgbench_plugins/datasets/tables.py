@@ -1,23 +1,24 @@
-"""Tables of numbers in text, and arrays in archives: read at once, and where that fails, the first place that breaks a rule is told."""
+"""Tables of numbers in text: read at once, and where that fails, the first place that breaks a rule is told."""
 
 import gzip
 import io
 import re
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import polars
 
 from mgbench import DataError
-from mgbench.errors import nearest
 
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
+#: Bytes that may come out of anything, and how far a text may shrink.
+_SMALL, _RATIO = 2**20, 100
 _GREATEST: Final = float(np.finfo(np.float32).max)
 
 
@@ -25,7 +26,7 @@ def read_text(path: Path, needed: str) -> bytes:
     """Return the bytes of a text, unpacked where its name ends in `.gz`; raise `DataError` where it is missing, damaged or empty."""
     try:
         text = path.read_bytes()
-        text = gzip.decompress(text) if path.suffix == ".gz" else text
+        text = _unpack(path, text) if path.suffix == ".gz" else text
     except FileNotFoundError as error:
         msg = f"The file {str(path)!r} is missing; {needed}."
         raise DataError(msg) from error
@@ -38,9 +39,20 @@ def read_text(path: Path, needed: str) -> bytes:
     return text
 
 
+def _unpack(path: Path, packed: bytes) -> bytes:
+    """Return what was packed; numbers shrink to a third, and what shrinks far more is meant to fill the memory."""
+    most = _SMALL + _RATIO * len(packed)
+    with gzip.open(io.BytesIO(packed)) as stream:
+        text = stream.read(most + 1)
+    if len(text) > most:
+        msg = f"{str(path)!r} holds more than {most} bytes in {len(packed)}; a text does not shrink more than {_RATIO} times."
+        raise DataError(msg)
+    return text
+
+
 def lines_of(text: bytes) -> list[str]:
-    """Return the lines of a text."""
-    return text.decode("utf-8-sig", errors="replace").splitlines()
+    """Return the lines of a text; empty ones at its end are none."""
+    return text.decode("utf-8-sig", errors="replace").rstrip().splitlines()
 
 
 def read_matrix(path: Path, text: bytes, columns: int, used: Sequence[int], rule: str, skip: int = 0) -> Array:
@@ -57,7 +69,7 @@ def read_matrix(path: Path, text: bytes, columns: int, used: Sequence[int], rule
     read = set(used)
     schema = {f"column_{number}": polars.Float64 if number in read else polars.String for number in range(columns)}
     try:
-        table = polars.read_csv(io.BytesIO(text), has_header=False, schema=schema, quote_char=None, skip_rows=skip)
+        table = polars.read_csv(io.BytesIO(text.rstrip()), has_header=False, schema=schema, quote_char=None, skip_rows=skip)
     except polars.exceptions.PolarsError:
         return _by_line(path, text, columns, used, rule, skip)
     x = _to_float32(table.select(list(schema)[column] for column in used).to_numpy())
@@ -72,9 +84,7 @@ def _by_line(path: Path, text: bytes, columns: int, used: Sequence[int], rule: s
     for number, line in enumerate(lines_of(text)[skip:], start=skip + 1):
         cells = line.split(",")
         if len(cells) != columns:
-            msg = (
-                f"{str(path)!r}, line {number} has {len(cells)} columns; each has {rule} = {columns}: copy the file again if it is cut off."
-            )
+            msg = f"{str(path)!r}, line {number} has {len(cells)} columns; each has {rule} = {columns}: {_hint(line)}."
             raise DataError(msg)
         for column in used:
             if not _is_finite(cells[column]):
@@ -85,6 +95,12 @@ def _by_line(path: Path, text: bytes, columns: int, used: Sequence[int], rule: s
         msg = f"{str(path)!r} has no frame; it needs at least one line of numbers."
         raise DataError(msg)
     return _to_float32(np.array(rows))
+
+
+def _hint(line: str) -> str:
+    """Return what may help where the number of columns is wrong."""
+    other = next((name for sign, name in ((";", "semicolons"), ("\t", "tabs")) if sign in line), None)
+    return f"write commas between columns, not {other}, and points in numbers" if other else "copy the file again if it is cut off"
 
 
 def _is_finite(cell: str) -> bool:
@@ -109,21 +125,3 @@ def read_integers(path: Path, text: bytes, count: int, meaning: str) -> list[lis
             raise DataError(msg)
         rows.append([int(cell) for cell in cells])
     return rows
-
-
-def read_npz(path: Path, names: Collection[str], needed: str) -> dict[str, npt.NDArray[Any]]:
-    """Return arrays of an archive by name; raise `DataError` where it is missing or damaged, or lacks one."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            lacking = [name for name in names if name not in archive]
-            if not lacking:
-                return {name: archive[name] for name in names}
-            held = list(archive)
-    except FileNotFoundError as error:
-        msg = f"The file {str(path)!r} is missing; {needed}."
-        raise DataError(msg) from error
-    except Exception as error:  # a damaged archive can raise anything
-        msg = f"{str(path)!r} cannot be read ({type(error).__name__}: {error}); {needed}: copy it again."
-        raise DataError(msg) from error
-    msg = f"{str(path)!r} has no array {lacking[0]!r}; {nearest(lacking[0], held)}"
-    raise DataError(msg)

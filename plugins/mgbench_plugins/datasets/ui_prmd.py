@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from mgbench import Clips, DataError, Dataset, Skeleton, load_skeleton, make_clips
 from mgbench.components import Split
-from mgbench_plugins.datasets.tables import Array, read_matrix, read_npz, read_text
+from mgbench_plugins.datasets.arrays import read_npz
+from mgbench_plugins.datasets.tables import Array, read_matrix, read_text
 
 
 _MOVEMENTS: Final = (
@@ -102,7 +103,8 @@ def _read_archive(folder: Path, subjects: tuple[int, ...]) -> Iterator[_Clip]:
             msg = f"{str(path)!r}, clip {wrong[0]} has no {name} from {least} to {greatest}; each of its {count} clips needs one."
             raise DataError(msg)
     total = int(held["frames"].sum())
-    if joints.dtype != np.int16 or joints.shape != (total, _JOINTS, 3) or scale.shape != () or not 0 < scale < np.inf:
+    fits, real = joints.dtype == np.int16 and joints.shape == (total, _JOINTS, 3), scale.shape == () and scale.dtype.kind in "fiu"
+    if not fits or not real or not 0 < scale < np.inf:
         msg = (
             f"{str(path)!r} holds joints {joints.dtype} {joints.shape} and a scale {scale}; they must be int16 ({total}, 22, 3), "
             "as its frames add up to, and a positive number."

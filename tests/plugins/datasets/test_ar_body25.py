@@ -104,11 +104,18 @@ LABEL = np.repeat(np.arange(6), COUNTS)
         ({"label": None}, " has no array 'label'; choose from class_names, keypoints."),
         (
             {"keypoints": np.zeros((272, 92, 25, 3), dtype=np.float32)},
-            " holds keypoints float32 (272, 92, 25, 3) and labels (272,); it must be float32 (N, 92, 25, 2) and (N,).",
+            " holds keypoints float32 (272, 92, 25, 3) and labels int64 (272,); it must be float32 (N, 92, 25, 2) and whole numbers (N,).",
         ),
         (
             {"label": LABEL[1:]},
-            " holds keypoints float32 (272, 92, 25, 2) and labels (271,); it must be float32 (N, 92, 25, 2) and (N,).",
+            " holds keypoints float32 (272, 92, 25, 2) and labels int64 (271,); it must be float32 (N, 92, 25, 2) and whole numbers (N,).",
+        ),
+        *(
+            (
+                {"label": label},
+                f" holds keypoints float32 (272, 92, 25, 2) and labels {held}; it must be float32 (N, 92, 25, 2) and whole numbers (N,).",
+            )
+            for label, held in ((LABEL.astype(float), "float64 (272,)"), (np.array(3), "int64 ()"), (LABEL.astype(str), "<U21 (272,)"))
         ),
         (
             {"class_names": np.array([*CLASSES[:5], "stare"])},

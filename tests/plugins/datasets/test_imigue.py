@@ -73,7 +73,23 @@ def test_the_fixtures_load(joints: str, data_folder: Path) -> None:
     np.testing.assert_array_equal(val[4][0, 0, :2], np.float32([[151.238, 203.305, 1], [155.216, 221.989, 1]]))
     lines = (folder / "imigue_skeleton_train" / "0001" / "0001_light_hand.csv").read_text().splitlines()
     np.testing.assert_array_equal(val[1][0, 0, 7], np.float32(lines[92].split(",")[22:25]))  # label frame 92, the header being 0
-    refused(f"'{{}}' has no clip of the train split of {dataset}: none of its 3 videos with a recording is in it.", folder, dataset=dataset)
+    refused(
+        f"'{{}}' has no clip of the train split of {dataset}; its videos with a recording: 2 of val, 1 of test.", folder, dataset=dataset
+    )
+
+
+@pytest.mark.data
+def test_without_training_videos_those_of_validation_are_fitted_on(data_folder: Path, tmp_path: Path) -> None:
+    """The fixture holds none that trains: it is known as two splits, and complete data as three."""
+    folder = dataset_folder(Imigue(), data_folder / "format_fixtures")
+    whole = tmp_path / "imigue" / "imigue_skeleton_train" / "0012"
+    shutil.copytree(folder / "imigue_skeleton_train" / "0001", whole)
+    for path in [*whole.iterdir()]:
+        path.rename(path.with_name(path.name.replace("0001", "0012")))
+
+    assert Imigue().at(folder).splits == ("val", "test")
+    assert len(Imigue().at(folder).load("val", folder)) == 6
+    assert Imigue().at(tmp_path / "imigue").splits == ("train", "val", "test")
 
 
 @pytest.mark.parametrize("joints", ["body25", "imigue22"])
@@ -144,7 +160,7 @@ def test_files_without_hands_give_the_body(tmp_path: Path) -> None:
 
     np.testing.assert_array_equal(Imigue().load("train", tmp_path)[0][:, 0], x)
     upper = Imigue(joints="imigue22")
-    refused("'{}' has no clip of the train split of imigue[joints=imigue22]: none of its 1 videos with a recording is in it.", tmp_path,
+    refused("'{}' has no clip of the train split of imigue[joints=imigue22]; its videos with a recording: 1 of train.", tmp_path,
             dataset=upper)  # fmt: skip
 
 

@@ -160,6 +160,15 @@ def test_a_malformed_label_file_names_entry_and_rule(entries: dict[str, Any], sa
     refused(f"'{{}}/kinetics_train_label.json'{comma} {said}", tmp_path)
 
 
+@pytest.mark.parametrize("video", ["../../secret", "/etc/hostname", "a/b", "a\0b", "\ud800", "", ".", "..", "a\n"])
+def test_a_video_is_a_file_of_its_folder(video: str, tmp_path: Path) -> None:
+    """A name that leads out of the folder, or is no name of a file, is refused before anything is opened."""
+    write_video(tmp_path, "v", {1: []})
+    (tmp_path / "kinetics_train_label.json").write_text(json.dumps({video: {"has_skeleton": True, "label": "a", "label_index": 3}}))
+    with pytest.raises(DataError, match=r"kinetics_train_label\.json' lists the video '.*'; a video is named like its file, in letters"):
+        loaded(tmp_path)
+
+
 def test_missing_and_cut_files_are_named(tmp_path: Path) -> None:
     """The label file, and each video that it lists, must be there and whole."""
     refused("The file '{}/kinetics_train_label.json' is missing.", tmp_path)

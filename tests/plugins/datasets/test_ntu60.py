@@ -139,9 +139,9 @@ def test_what_is_written_is_read(drawn: Frames, number: str, end: str, tmp_path_
         np.testing.assert_array_equal(read, [[np.float32(float(number.format(value))) for value in row] for row in written.tolist()])
 
 
-@pytest.mark.parametrize("change", ["spaces", "ends", "tabs", "blank", "outside", "plus", "no end"])
+@pytest.mark.parametrize("change", ["spaces", "ends", "tabs", "blank", "outside", "plus", "no end", "mark"])
 def test_harmless_variants_load(change: str, tmp_path: Path) -> None:
-    """Other spaces, a point outside an image, a plus, and blank or missing line ends at the end change nothing."""
+    """Other spaces, a point outside an image, a plus, a byte-order mark, and blank or missing line ends at the end change nothing."""
     frames: Frames = [[(ID, joints(0))], [], [(ID, joints(1))]]
     text = as_text(frames)
     changed = {
@@ -152,6 +152,7 @@ def test_harmless_variants_load(change: str, tmp_path: Path) -> None:
         "outside": text.replace(" 277.419", " NaN").replace(" 1e3", " -Infinity"),
         "plus": text.replace(" 2\n", " +2\n"),
         "no end": text[:-1],
+        "mark": "\ufeff" + text,
     }
     recording = read_recording(write(tmp_path / "x.skeleton", changed[change]))
     assert recording.frame.tolist() == [0, 2]

@@ -250,6 +250,25 @@ def test_class_names_are_listed(mine: Path) -> None:
     refused("'{}/classes.txt' is empty; it needs a name a line.", mine)
 
 
+def test_classes_that_count_from_one_are_told(tmp_path: Path) -> None:
+    """Where no clip is of class 0, and nobody names the classes, one of them would be nobody's."""
+    folder = tmp_path / "mine"
+    write(folder, "train", ["a", "b"], [1, 2])
+    write(folder, "test", ["c"], [1])
+    refused("'{}' has no clip of class 0, as where classes count from 1; take 1 off, or name all of them in classes.txt.", folder)
+    (folder / "classes.txt").write_text("none\nwave\npoint\n\n")
+
+    assert Packed(**KINECT).at(folder).classes == ("none", "wave", "point")
+
+
+def test_a_crowd_is_not_made_up(mine: Path) -> None:
+    """More people than files hold are zero, and there is an end to it."""
+    assert loaded(mine, people=3).x.shape[1:] == (3, 25, 3)
+    assert not loaded(mine, people=3).x[:, 1:].any()
+    with pytest.raises(ValueError, match="'people' must be <= 100: 101"):
+        Packed(folder="mine", skeleton="kinect25", people=101)
+
+
 def test_people_who_are_not_told_claim_nothing(mine: Path) -> None:
     """Where nobody tells who is recorded, all clips of a split count as one person's, another one in each split."""
     assert (loaded(mine).subject.tolist(), loaded(mine, "test").subject.tolist()) == ([0, 0], [2])
@@ -337,6 +356,15 @@ def test_people_kept_are_the_first(tmp_path: Path) -> None:
     assert [loaded(folder, split).x.shape[1] for split in ("train", "test")] == [2, 2]
     np.testing.assert_array_equal(loaded(folder, people=1)[0], x[0].transpose(1, 3, 2, 0)[:, :1])
     assert loaded(folder, people=3).x.shape[1] == 3
+
+
+def test_a_folder_in_the_folder_is_pointed_at(mine: Path) -> None:
+    """Files that lie one folder deeper, as an archive unpacks them, are named with what finds them."""
+    mine.rename(mine.parent / "inner")
+    mine.mkdir()
+    (mine.parent / "inner").rename(mine / "inner")
+    with pytest.raises(DataError, match=r"' holds inner, and none of the layouts .*; inner in it has one: folder=mine/inner\.$"):
+        Packed(**KINECT).at(mine)
 
 
 def test_a_folder_of_nothing_known_is_told(mine: Path) -> None:

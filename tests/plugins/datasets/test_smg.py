@@ -96,6 +96,17 @@ def test_the_split_is_the_owners(split: Split, tmp_path: Path) -> None:
     assert Smg().load(split, tmp_path).subject.tolist() == list(OFFICIAL[split])
 
 
+def test_samples_lie_as_deep_as_zips_unpack_them(tmp_path: Path) -> None:
+    """MiGA's folders are looked through; a subject that lies in two is read once, and what macOS packs beside is no subject."""
+    write_subject(tmp_path / "smg_skeleton_train", 1, recording(4), "1,0,2\n")
+    write_subject(tmp_path / "phase1" / "smg_skeleton_validate", 31, recording(4), "2,0,2\n")
+    write_subject(tmp_path / "phase2" / "a", 1, recording(4), "3,0,2\n")
+    (tmp_path / "__MACOSX" / "Sample0002").mkdir(parents=True)
+
+    assert [Smg().load(split, tmp_path).clip for split in SPLITS[:2]] == [("Sample0001-0001",), ("Sample0031-0001",)]
+    assert Smg().load("train", tmp_path).label.tolist() == [0]
+
+
 def test_a_split_without_subjects_is_told(tmp_path: Path) -> None:
     """A split that has no clip names the folder and the subjects that it looked for."""
     write_subject(tmp_path, 1, recording(1), "1,0,1\n")
@@ -174,8 +185,8 @@ def test_a_malformed_recording_names_file_line_and_rule(line: int, cells: str | 
         ("1,2,1\n", "line 1 is an empty clip: it starts at frame 2 and ends before 1; the start must be smaller."),
         ("1,0,3\n1,0,4\n", "line 2 takes frames 0 to 3; the recording has 0 to 2."),
         ("1,-1,2\n", "line 1 takes frames -1 to 1; the recording has 0 to 2."),
-        ("1,0\n", "line 1 is '1,0'; it must be three whole numbers: class, first frame, frame after the last."),
-        ("1,0,2.5\n", "line 1 is '1,0,2.5'; it must be three whole numbers: class, first frame, frame after the last."),
+        ("1,0\n", "line 1 is '1,0'; it must be 3 whole numbers: class, first frame, frame after the last."),
+        ("1,0,2.5\n", "line 1 is '1,0,2.5'; it must be 3 whole numbers: class, first frame, frame after the last."),
         ("", "is empty; it needs at least one line."),
     ],
 )
@@ -190,7 +201,7 @@ def test_malformed_labels_name_file_line_and_rule(labels: str, said: str, tmp_pa
     ("stated", "said"),
     [
         ("4,28,8000\n", "line 1 states 4 frames; the recording beside it has 3, so one of them is cut off or changed."),
-        ("3,28\n", "line 1 is '3,28'; it must be three whole numbers: frames, frames a second, greatest depth."),
+        ("3,28\n", "line 1 is '3,28'; it must be 3 whole numbers: frames, frames a second, greatest depth."),
         ("3,28,8000\n3,28,8000\n", "line 2 states 3 frames; the file has one line."),
     ],
 )
@@ -295,7 +306,7 @@ def test_a_cut_tensor_is_a_data_error(keep: int, packed: tuple[Path, npt.NDArray
     """A packed file that is cut off in its header or its numbers is refused by name."""
     path = packed[0] / "train_data.npy"
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(DataError, match=r"train_data\.npy' cannot be read: .*; it must be a whole \.npy file"):
+    with pytest.raises(DataError, match=r"train_data\.npy' cannot be read \(.*\); it must be a whole \.npy file"):
         Smg(layout="packed").load("train", packed[0])
 
 

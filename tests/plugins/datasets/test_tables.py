@@ -1,4 +1,4 @@
-"""Tables of numbers and archives: read bit for bit whatever is harmless, and everything else told in words."""
+"""Tables of numbers: read bit for bit whatever is harmless, and everything else told in words."""
 
 import gzip
 import re
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from mgbench_plugins.datasets.tables import read_integers, read_matrix, read_npz, read_text
+from mgbench_plugins.datasets.tables import read_integers, read_matrix, read_text
 
 from mgbench import DataError
 
@@ -40,7 +40,7 @@ def test_a_table_comes_back(x: npt.NDArray[np.float32], skip: int) -> None:
     np.testing.assert_array_equal(read("a,b\n" * skip + as_csv(x), x.shape[1], used, skip), x[:, ::-1])
 
 
-@pytest.mark.parametrize("change", ["\r\n", "spaces", "mark", "unread", "no last line end"])
+@pytest.mark.parametrize("change", ["\r\n", "spaces", "mark", "unread", "no last line end", "empty last lines"])
 def test_harmless_variants_read_alike(change: str) -> None:
     """Line ends of Windows, spaces, a byte-order mark, and anything in columns that are not read change nothing."""
     x = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
@@ -51,6 +51,7 @@ def test_harmless_variants_read_alike(change: str) -> None:
         "mark": "\ufeff" + text,
         "unread": re.sub(r"(?m),[^,]*$", ',"', text),
         "no last line end": text.rstrip(),
+        "empty last lines": text + "\n \n",
     }
     np.testing.assert_array_equal(read(changed[change]), x[:, :3])
 
@@ -61,6 +62,18 @@ def test_harmless_variants_read_alike(change: str) -> None:
         ("1,2,3,4\n1,2,3\n", "'x.csv', line 2 has 3 columns; each has 2 x 2 = 4: copy the file again if it is cut off."),
         ("1,2,3,4\n\n1,2,3,4\n", "'x.csv', line 2 has 1 columns; each has 2 x 2 = 4: copy the file again if it is cut off."),
         ("1,2,3,4,5\n1,2,3,4\n", "'x.csv', line 1 has 5 columns; each has 2 x 2 = 4: copy the file again if it is cut off."),
+        (
+            "1;2;3;4\n",
+            "'x.csv', line 1 has 1 columns; each has 2 x 2 = 4: write commas between columns, not semicolons, and points in numbers.",
+        ),
+        (
+            "0,1;0,2;3;4\n",
+            "'x.csv', line 1 has 3 columns; each has 2 x 2 = 4: write commas between columns, not semicolons, and points in numbers.",
+        ),
+        (
+            "1\t2\t3\t4\n",
+            "'x.csv', line 1 has 1 columns; each has 2 x 2 = 4: write commas between columns, not tabs, and points in numbers.",
+        ),
         ("1,2,3,4\n1,two,3,4\n", "'x.csv', line 2, column 2 holds 'two'; a coordinate is a finite number."),
         ("1,2,,4\n", "'x.csv', line 1, column 3 holds ''; a coordinate is a finite number."),
         ("nan,2,3,4\n", "'x.csv', line 1, column 1 holds 'nan'; a coordinate is a finite number."),
@@ -113,24 +126,9 @@ def test_missing_and_empty_files_are_named(content: bytes | None, said: str, tmp
         read_text(path, "two are there")
 
 
-def test_archives_lack_nothing(tmp_path: Path) -> None:
-    """An archive gives the arrays asked for; a missing one is told with the nearest, a damaged or missing archive by name."""
-    path = tmp_path / "x.npz"
-    with pytest.raises(DataError, match=rf"^The file {re.escape(repr(str(path)))} is missing; one is there\.$"):
-        read_npz(path, ["label"], "one is there")
-    np.savez(path, labels=np.arange(3), other=np.ones(2))
-    assert read_npz(path, ["labels"], "")["labels"].tolist() == [0, 1, 2]
-    with pytest.raises(DataError, match=r"x\.npz' has no array 'label'; did you mean 'labels'\?$"):
-        read_npz(path, ["label"], "")
-    whole = path.read_bytes()
-    for end in np.random.default_rng(0).choice(len(whole), 50, replace=False).tolist():
-        path.write_bytes(whole[:end])
-        with pytest.raises(DataError, match=r"x\.npz' cannot be read"):
-            read_npz(path, ["labels"], "")
-
-
-def test_archives_hold_numbers_only(tmp_path: Path) -> None:
-    """An array of objects, which could run code when read, is refused."""
-    np.savez(tmp_path / "x.npz", labels=np.array([{}], dtype=object))
-    with pytest.raises(DataError, match="allow_pickle"):
-        read_npz(tmp_path / "x.npz", ["labels"], "")
+def test_text_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    """A `.gz` out of which far more comes than numbers shrink to is refused before it is unpacked as a whole."""
+    path = tmp_path / "x.csv.gz"
+    path.write_bytes(gzip.compress(b"0" * 2**26))
+    with pytest.raises(DataError, match=r"x\.csv\.gz' holds more than \d+ bytes in \d+; a text does not shrink more than 100 times\.$"):
+        read_text(path, "")

@@ -138,6 +138,7 @@ HELD = " holds joints int16 {}; they must be int16 ({}, 22, 3), as its frames ad
         ({"episode": np.ones(19, dtype=int)}, ", clip 0 has no episode from 1 to 10; each of its 20 clips needs one."),
         ({"frames": np.r_[np.full(19, 3), 0]}, ", clip 19 has no frames from 1 to 1000000; each of its 20 clips needs one."),
         ({"frames": np.full(20, 4)}, HELD.format("(60, 22, 3) and a scale 0.019999999552965164", 80)),
+        ({"scale_cm": np.array("two")}, HELD.format("(60, 22, 3) and a scale two", 60)),
         ({"scale_cm": np.array(np.nan)}, HELD.format("(60, 22, 3) and a scale nan", 60)),
     ],
 )

@@ -7,36 +7,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
-import attrs
 import numpy as np
 import numpy.typing as npt
 
 from mgbench import DataError, Skeleton
 from mgbench.components import Split
-from mgbench_plugins.datasets.layouts.held import CLASSES, PARTS, Array, Held, Side, Wanted, damaged, name_splits, the_file, unpadded
+from mgbench_plugins.datasets.arrays import Header, damaged, open_member
+from mgbench_plugins.datasets.files import list_files
+from mgbench_plugins.datasets.layouts.held import CLASSES, PARTS, Array, Held, Side, Wanted, name_splits, the_file, unpadded
 
 
-#: Coordinates with all their padding compress to a tenth; what shrinks more than this is no recording, but meant to fill a disk.
-_RATIO: Final = 500
 _KEYS: Final = "x_train (N, T, M x V x C), y_train (N, classes), x_test and y_test"
-
-
-@attrs.frozen
-class _Header:
-    """What an array of the archive states of itself."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
 
 
 def holds(folder: Path) -> bool:
     """Tell whether a folder has a file of this layout."""
-    return next(folder.glob("*.npz"), None) is not None
+    return bool(list_files(folder, ".npz"))
 
 
 def read(wanted: Wanted) -> Held:
     """Read the headers and the labels."""
-    path = the_file(wanted, ".npz", list(wanted.folder.glob("*.npz")))
+    path = the_file(wanted, ".npz", list_files(wanted.folder, ".npz"))
     with _opened(path) as archive:
         held = {name.removesuffix(".npy") for name in archive.namelist()}
     splits = name_splits([part for part in PARTS if f"x_{part}" in held], repr(str(path)))
@@ -51,7 +42,7 @@ def read(wanted: Wanted) -> Held:
     return Held(sides, counts.pop(), lambda: max(header.shape[2] // width for header in headers.values()))
 
 
-def _side(path: Path, part: Split, header: _Header, labels: list[int], skeleton: Skeleton) -> Side:
+def _side(path: Path, part: Split, header: Header, labels: list[int], skeleton: Skeleton) -> Side:
     names = [f"{part}-{index:06}" for index in range(len(labels))]
     frames, axes = header.shape[1], len(skeleton.axes)
 
@@ -62,7 +53,7 @@ def _side(path: Path, part: Split, header: _Header, labels: list[int], skeleton:
     return Side(path, names, labels, clips)
 
 
-def _coordinates(path: Path, part: Split, skeleton: Skeleton) -> _Header:
+def _coordinates(path: Path, part: Split, skeleton: Skeleton) -> Header:
     header, width = _header(path, f"x_{part}"), len(skeleton.joints) * len(skeleton.axes)
     shape = header.shape
     if len(shape) != 3 or header.dtype.kind != "f" or shape[2] % width:  # noqa: PLR2004 - as the rule says
@@ -104,43 +95,18 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 @contextlib.contextmanager
-def _member(path: Path, key: str) -> Iterator[tuple[IO[bytes], _Header]]:
-    """Open one array behind its header, which was held against the sizes that the archive states."""
+def _member(path: Path, key: str) -> Iterator[tuple[IO[bytes], Header]]:
+    """Open one array behind its header; one-hot rows are nearly all zero."""
     with _opened(path) as archive:
-        name = f"{key}.npy"
-        if name not in archive.namelist():
+        if f"{key}.npy" not in archive.namelist():
             held = ", ".join(sorted(other.removesuffix(".npy") for other in archive.namelist()))
             msg = f"{str(path)!r} has no array {key!r}, only {held}; it must have {_KEYS}."
             raise DataError(msg)
-        info = archive.getinfo(name)
-        stored, deflated = info.compress_type == zipfile.ZIP_STORED, info.compress_type == zipfile.ZIP_DEFLATED
-        ratio = 1 if stored else _RATIO if key.startswith("x") else math.inf  # one-hot rows are nearly all zero
-        if not (stored or deflated) or info.file_size > ratio * info.compress_size or info.compress_size > path.stat().st_size:
-            msg = (
-                f"{str(path)!r}, {key} states {info.file_size} bytes out of {info.compress_size} in the archive; it must be written by "
-                f"numpy.savez or savez_compressed, and not shrink more than {_RATIO} times."
-            )
-            raise DataError(msg)
-        with archive.open(info) as stream:
-            yield stream, _read_header(path, key, stream, info.file_size)
+        with open_member(path, archive, key, sparse=key.startswith("y")) as member:
+            yield member
 
 
-def _read_header(path: Path, key: str, stream: IO[bytes], size: int) -> _Header:
-    version = np.lib.format.read_magic(stream)
-    reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
-    shape, fortran, dtype = reader(stream)
-    stated = stream.tell() + math.prod(shape) * dtype.itemsize
-    if dtype.kind not in "fiub" or fortran or min(shape, default=0) < 1 or stated != size:
-        order = "Fortran" if fortran else "C"
-        msg = (
-            f"{str(path)!r}, {key} states {dtype} {shape} in {order} order, {stated} bytes of {size}; "
-            "it must be an array of numbers in C order that fills its place in the archive."
-        )
-        raise DataError(msg)
-    return _Header(shape, dtype)
-
-
-def _header(path: Path, key: str) -> _Header:
+def _header(path: Path, key: str) -> Header:
     with _member(path, key) as (_, header):
         return header
 

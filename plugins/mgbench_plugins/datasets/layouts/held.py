@@ -74,11 +74,6 @@ class Held:
     subjects: dict[str, str] = attrs.field(factory=dict)
 
 
-def damaged(path: Path, error: Exception, rule: str) -> DataError:
-    """Return the error of a file that cannot be read, with what it should be."""
-    return DataError(f"{str(path)!r} cannot be read ({type(error).__name__}: {error}); it must be {rule}: copy it again if it is cut off.")
-
-
 def the_file(wanted: Wanted, ending: str, found: Sequence[Path]) -> Path:
     """Return the one file that is meant, or raise `DataError` that names the choice."""
     names = sorted(path.name for path in found)

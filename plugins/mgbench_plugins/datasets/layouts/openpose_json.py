@@ -12,11 +12,12 @@ import numpy.typing as npt
 
 from mgbench import DataError, Skeleton
 from mgbench.components import Split
-from mgbench_plugins.datasets.layouts.held import PARTS, Array, Held, Side, Wanted, damaged, name_splits
+from mgbench_plugins.datasets.arrays import damaged
+from mgbench_plugins.datasets.layouts.held import PARTS, Array, Held, Side, Wanted, name_splits
 from mgbench_plugins.datasets.layouts.tables import read_table
 
 
-_FRAME: Final = re.compile(r"(?:(.*)_)?(\d{1,18})_keypoints\.json")
+_FRAME: Final = re.compile(r"(?!\.)(?:(.*)_)?(\d{1,18})_keypoints\.json")
 
 Floats = npt.NDArray[np.float32]
 
@@ -72,7 +73,10 @@ def _from_table(folder: Path) -> Iterator[_Clip]:
     path = folder / "labels.csv"
     for name, row in read_table(path, ("clip", "label", "split"), ("subject",)).items():
         place = PurePosixPath(name)
-        if place.is_absolute() or ".." in place.parts or "\\" in name or not (folder / place).is_dir():
+        if str(place) != name and not place.is_absolute() and place.parts:
+            msg = f"{str(path)!r} lists the clip {name!r}; write {str(place)!r}, so that no clip has two names."
+            raise DataError(msg)
+        if place.is_absolute() or not place.parts or ".." in place.parts or "\\" in name or not (folder / place).is_dir():
             msg = f"{str(path)!r} lists the clip {name!r}; {str(folder)!r} has no such folder."
             raise DataError(msg)
         if row["split"] not in PARTS:
@@ -84,7 +88,7 @@ def _from_table(folder: Path) -> Iterator[_Clip]:
 def _from_folders(folder: Path) -> Iterator[_Clip]:
     """Yield the clips of `SPLIT/CLASS/CLIP`."""
     for part in PARTS:
-        for clip in sorted(path for path in folder.glob(f"{part}/*/*") if path.is_dir()):
+        for clip in sorted(path for path in folder.glob(f"{part}/*/[!.]*") if path.is_dir()):
             yield _Clip(str(PurePosixPath(clip.relative_to(folder))), clip.parent.name, part)
 
 
@@ -115,7 +119,9 @@ def read_frame(path: Path, skeleton: Skeleton) -> Floats:
         raise damaged(path, error, "the JSON of one frame with people and their pose_keypoints_2d") from error
     for number, row in enumerate(rows):
         if row.shape != (width,) or not np.isfinite(row).all():
-            held = f"{row.size} numbers" if row.shape != (width,) else "a number that is not finite"
+            held = (
+                "a number that is not finite" if row.shape == (width,) else f"{row.size} numbers" if row.ndim == 1 else "lists of numbers"
+            )
             msg = f"{str(path)!r}, person {number} has {held}; the skeleton {skeleton.name!r} has {width}: x, y and score a joint."
             raise DataError(msg)
     return np.array(rows, dtype=np.float32).reshape(-1, len(skeleton.joints), 3)

@@ -10,11 +10,12 @@ from mgbench import DataError, Skeleton
 from mgbench.components import Split
 from mgbench.errors import nearest
 from mgbench.safe_pickle import load_pickle
+from mgbench_plugins.datasets.files import list_files
 from mgbench_plugins.datasets.layouts.held import PARTS, Array, Held, Side, Wanted, channels_fit, check_entries, name_splits, the_file
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.glob("*.pkl") if not path.stem.endswith("_label")]
+    return [path for path in list_files(folder, ".pkl") if not path.stem.endswith("_label")]
 
 
 def holds(folder: Path) -> bool:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from mgbench import DataError, Skeleton
 from mgbench.components import Split
 from mgbench.safe_pickle import load_pickle
+from mgbench_plugins.datasets.arrays import map_array
 from mgbench_plugins.datasets.layouts import held
 from mgbench_plugins.datasets.layouts.held import PARTS, Array, Held, Side, Wanted
 
@@ -41,24 +41,10 @@ def read(wanted: Wanted) -> Held:
     return Held(sides, classes, lambda: max(x.shape[4] for x in arrays.values()))
 
 
-def _map(path: Path, rule: str) -> npt.NDArray[Any]:
-    """Map an array into memory after its header was held against the size of the file; nothing is allocated."""
-    try:
-        x = np.lib.format.open_memmap(path, mode="r")
-        size = path.stat().st_size
-    except Exception as error:  # a damaged header can raise anything
-        raise held.damaged(path, error, rule) from error
-    stated = x.offset + x.nbytes
-    if size != stated:
-        msg = f"{str(path)!r} has {size} bytes; its header states {stated}, {x.dtype} {x.shape}: copy it again if it is cut off."
-        raise DataError(msg)
-    return x
-
-
 def _coordinates(path: Path, skeleton: Skeleton) -> Array:
     joints, axes = len(skeleton.joints), len(skeleton.axes)
     rule = f"float32 (N, C, T, V, M), with C = {axes} and V = {joints} of the skeleton {skeleton.name!r}"
-    x = _map(path, rule)
+    x = map_array(path, rule)
     if x.ndim != 5 or x.dtype.kind != "f" or not x.size or x.shape[3] != joints or not held.channels_fit(x.shape[1], skeleton):  # noqa: PLR2004 - as the rule says
         msg = f"{str(path)!r} is {x.dtype} {x.shape}; it must be {rule}."
         raise DataError(msg)
@@ -84,7 +70,7 @@ def _labels(folder: Path, part: Split) -> tuple[Path, list[str], list[int]]:
     if path.is_file() or not path.with_suffix(".npy").is_file():
         return path, *held.check_entries(path, *_pair(path, load_pickle(path)))
     path = path.with_suffix(".npy")
-    label = _map(path, "whole numbers (N,) or (N, 1)")
+    label = map_array(path, "whole numbers (N,) or (N, 1)")
     if label.dtype.kind not in "iu" or label.shape not in {(label.size,), (label.size, 1)}:
         msg = f"{str(path)!r} is {label.dtype} {label.shape}; it must be whole numbers (N,) or (N, 1)."
         raise DataError(msg)

@@ -8,7 +8,7 @@ from mgbench import DataError
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig").rstrip()
     except (OSError, UnicodeDecodeError) as error:
         msg = f"{str(path)!r} cannot be read ({error}); it must be a text in UTF-8."
         raise DataError(msg) from error
