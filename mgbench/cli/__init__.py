@@ -15,6 +15,7 @@ _COMMANDS = {
     "show": ("mgbench.cli.components", "Show a component: parameters, paper, what it needs and gives."),
     "plugin": ("mgbench.cli.plugin", "Check and diagnose plugins."),
     "data": ("mgbench.cli.data", "Bring, check and look at data."),
+    "kernels": ("mgbench.cli.kernels", "Check and measure the operators that training spends its time in."),
     "leaderboard": ("mgbench.cli.leaderboard", "Make boards from records."),
     "status": ("mgbench.cli.status", "Show where all cells stand."),
     "explain": ("mgbench.cli.explain", "Tell everything about one cell, or how cells failed."),

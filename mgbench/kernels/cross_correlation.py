@@ -49,17 +49,18 @@ def cross_correlation_loss(anchor: Tensor, *views: Tensor, lambd: float, norm: N
 
     Raises `ValueError` for an unknown norm, no view, or shapes that differ.
     """
-    return _forward(_stacked(anchor, *views), lambd, *_settings(norm, len(anchor)))[0]  # type: ignore[no-any-return]
+    streams = _stacked(anchor, *views)
+    return operator(streams, lambd, *settings(norm, len(anchor)), uses_grams(streams))[0]  # type: ignore[no-any-return]
 
 
 @torch.no_grad()
 def redundancy(anchor: Tensor, *views: Tensor, norm: Norm = "batch") -> Tensor:
     """Return `(D,)`: how much each feature of the anchor repeats others of the views, the sum of its row's squares off the diagonals."""
     with torch.autocast(anchor.device.type, enabled=False):
-        units, _ = _units(_stacked(anchor, *views), *_settings(norm, len(anchor)))
-        u, vs = units[0], units[1:]
-        products = _products(units)
-        rows = (u * (products[1] @ u)).sum(dim=0) if _dual(units) else products.square().sum(dim=(0, 2))
+        units, _ = _units(_stacked(anchor, *views), *settings(norm, len(anchor)))
+        u, vs, grams = units[0], units[1:], uses_grams(units)
+        products = _products(units, grams=grams)
+        rows = (u * (products[1] @ u)).sum(dim=0) if grams else products.square().sum(dim=(0, 2))
         return rows - (u * vs).sum(dim=1).square().sum(dim=0)
 
 
@@ -72,13 +73,18 @@ def _stacked(anchor: Tensor, *views: Tensor) -> Tensor:
     return torch.stack([anchor, *views])
 
 
-def _settings(norm: Norm, clips: int) -> tuple[float, float, bool]:
+def settings(norm: Norm, clips: int) -> tuple[float, float, bool]:
     """Return what is added to a column's squared length, its squared length afterwards, and whether columns are centred."""
-    settings = {"batch": (clips * _EPS, 1.0, True), "l2": (0.0, 1.0, False), "std": (0.0, (clips - 1) / clips, True)}
-    if norm not in settings:
-        msg = f"The norm {norm!r} is none of {', '.join(settings)}."
+    known = {"batch": (clips * _EPS, 1.0, True), "l2": (0.0, 1.0, False), "std": (0.0, (clips - 1) / clips, True)}
+    if norm not in known:
+        msg = f"The norm {norm!r} is none of {', '.join(known)}."
         raise ValueError(msg)
-    return settings[norm]
+    return known[norm]
+
+
+def uses_grams(streams: Tensor) -> bool:
+    """Tell whether the N x N matrices are the smaller ones."""
+    return streams.shape[1] < streams.shape[2]
 
 
 def _units(streams: Tensor, eps: float, factor: float, centre: bool) -> tuple[Tensor, Tensor]:
@@ -92,47 +98,45 @@ def _units(streams: Tensor, eps: float, factor: float, centre: bool) -> tuple[Te
     return units.mul_(scale), scale
 
 
-def _dual(units: Tensor) -> bool:
-    """Tell whether N x N matrices are the smaller ones."""
-    return units.shape[1] < units.shape[2]
-
-
-def _products(units: Tensor) -> Tensor:
-    """Return U U^T and sum_k V_k V_k^T `(2, N, N)`, or the C_k `(K, D, D)`, whichever is smaller."""
+def _products(units: Tensor, *, grams: bool) -> Tensor:
+    """Return U U^T and sum_k V_k V_k^T `(2, N, N)`, or the C_k `(K, D, D)`."""
     u, vs = units[0], units[1:]
-    if not _dual(units):
+    if not grams:
         return u.T @ vs
-    grams = u.new_empty(2, len(u), len(u))
-    torch.mm(u, u.T, out=grams[0])
-    torch.mm(vs[0], vs[0].T, out=grams[1])
+    both = u.new_empty(2, len(u), len(u))
+    torch.mm(u, u.T, out=both[0])
+    torch.mm(vs[0], vs[0].T, out=both[1])
     for v in vs[1:]:
-        grams[1].addmm_(v, v.T)
-    return grams
+        both[1].addmm_(v, v.T)
+    return both
 
 
 @torch.library.custom_op("mgbench::cross_correlation", mutates_args=())
-def _forward(streams: Tensor, lambd: float, eps: float, factor: float, centre: bool) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return the loss, and for the gradient: normalised streams, their scales, the diagonals `(K, D)`, and the products."""
+def operator(
+    streams: Tensor, lambd: float, eps: float, factor: float, centre: bool, grams: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Return the loss of `(S, N, D)`, and for the gradient: normalised streams, their scales, the diagonals `(K, D)`, the products."""
     units, scale = _units(streams, eps, factor, centre)
     diagonals = (units[0] * units[1:]).sum(dim=1)
-    products = _products(units)
-    squares = (products[0] * products[1]).sum() if _dual(units) else products.square().sum()
+    products = _products(units, grams=grams)
+    squares = (products[0] * products[1]).sum() if grams else products.square().sum()
     loss = (1 - diagonals).square().sum() + lambd * (squares - diagonals.square().sum())
     return loss, units, scale, diagonals, products
 
 
-@_forward.register_fake
-def _(streams: Tensor, lambd: float, eps: float, factor: float, centre: bool) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+@operator.register_fake
+def _(streams: Tensor, lambd: float, eps: float, factor: float, centre: bool, grams: bool) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     count, clips, features = streams.shape
     like = streams.new_empty((), dtype=torch.float64 if streams.dtype == torch.float64 else torch.float32)
-    dual = clips < features
-    products = like.new_empty((2, clips, clips) if dual else (count - 1, features, features))
+    products = like.new_empty((2, clips, clips) if grams else (count - 1, features, features))
     units, scale = like.new_empty((count, clips, features)), like.new_empty((count, 1, features))
     return like, units, scale, like.new_empty((count - 1, features)), products
 
 
 @torch.library.custom_op("mgbench::cross_correlation_backward", mutates_args=())
-def _backward(grad: Tensor, units: Tensor, scale: Tensor, diagonals: Tensor, products: Tensor, lambd: float, factor: float) -> Tensor:
+def _backward(
+    grad: Tensor, units: Tensor, scale: Tensor, diagonals: Tensor, products: Tensor, lambd: float, factor: float, grams: bool
+) -> Tensor:
     """Return the gradient of every stream `(S, N, D)`."""
     u, weight = units[0], 2 * (1 - lambd) * diagonals - 2
     grads = torch.empty_like(units)
@@ -140,7 +144,7 @@ def _backward(grad: Tensor, units: Tensor, scale: Tensor, diagonals: Tensor, pro
     for v, d in zip(units[2:], weight[1:], strict=True):
         grads[0].addcmul_(v, d)
     torch.mul(u, weight[:, None], out=grads[1:])
-    if _dual(units):
+    if grams:
         grads[0].addmm_(products[1], u, alpha=2 * lambd)
         for p, v in zip(grads[1:], units[1:], strict=True):
             p.addmm_(products[0], v, alpha=2 * lambd)
@@ -153,21 +157,21 @@ def _backward(grad: Tensor, units: Tensor, scale: Tensor, diagonals: Tensor, pro
 
 
 @_backward.register_fake
-def _(grad: Tensor, units: Tensor, scale: Tensor, diagonals: Tensor, products: Tensor, lambd: float, factor: float) -> Tensor:
+def _(grad: Tensor, units: Tensor, scale: Tensor, diagonals: Tensor, products: Tensor, lambd: float, factor: float, grams: bool) -> Tensor:
     return torch.empty_like(units)
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:  # noqa: ANN401
-    streams, ctx.lambd, _, ctx.factor, _ = inputs
+    streams, ctx.lambd, _, ctx.factor, _, ctx.grams = inputs
     ctx.dtype = streams.dtype
     ctx.save_for_backward(*output[1:])
     ctx.mark_non_differentiable(*output[1:])
 
 
-def _differentiate(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, None, None, None, None]:  # noqa: ANN401
-    return _backward(grad, *ctx.saved_tensors, ctx.lambd, ctx.factor).to(ctx.dtype), None, None, None, None
+def _differentiate(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, None, None, None, None, None]:  # noqa: ANN401
+    return _backward(grad, *ctx.saved_tensors, ctx.lambd, ctx.factor, ctx.grams).to(ctx.dtype), None, None, None, None, None
 
 
-_forward.register_autograd(_differentiate, setup_context=_save)
+operator.register_autograd(_differentiate, setup_context=_save)
 for _device in ("cpu", "cuda"):
-    _forward.register_autocast(_device, torch.float32)
+    operator.register_autocast(_device, torch.float32)

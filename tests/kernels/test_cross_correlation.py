@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from mgbench.kernels.cross_correlation import Norm, _forward, _settings, cross_correlation_loss, cross_correlation_reference, redundancy
+from mgbench.kernels.cross_correlation import (
+    Norm,
+    cross_correlation_loss,
+    cross_correlation_reference,
+    operator,
+    redundancy,
+    settings,
+)
 
 
 SHAPES = [(6, 11), (8, 8), (7, 8), (9, 8), (20, 7), (5, 1), (2, 9), (31, 33), (33, 127), (100, 17)]
@@ -73,13 +80,26 @@ def test_gradients_pass_gradcheck(clips: int, features: int, norm: Norm) -> None
     assert torch.autograd.gradcheck(lambda *z: cross_correlation_loss(*z, lambd=0.1, norm=norm), inputs)
 
 
+@pytest.mark.parametrize("grams", [False, True])
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize(("clips", "features"), [(5, 9), (9, 5)])
-def test_the_operator_is_registered_in_full(clips: int, features: int, norm: Norm) -> None:
+def test_the_operator_is_registered_in_full(clips: int, features: int, norm: Norm, grams: bool) -> None:
     """Schema, fake tensors, autograd and tracing agree, in either form."""
     stacked = torch.stack(views(clips, features, dtype=torch.float32)).requires_grad_()
 
-    torch.library.opcheck(_forward, (stacked, 2e-4, *_settings(norm, clips)))
+    torch.library.opcheck(operator, (stacked, 2e-4, *settings(norm, clips), grams))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize(("clips", "features"), SHAPES)
+def test_both_forms_are_one_loss(clips: int, features: int, norm: Norm) -> None:
+    """Whatever the shape, N x N and D x D matrices give the same value and gradient."""
+    by_grams, by_features = (torch.stack(views(clips, features)).requires_grad_() for _ in range(2))
+    one = operator(by_grams, 0.3, *settings(norm, clips), True)[0]
+    other = operator(by_features, 0.3, *settings(norm, clips), False)[0]
+
+    torch.testing.assert_close(one, other)
+    torch.testing.assert_close(torch.autograd.grad(one, by_grams), torch.autograd.grad(other, by_features))
 
 
 def test_it_compiles_whole() -> None:
