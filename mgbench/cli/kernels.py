@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _DTYPES = click.Choice(["fp64", "fp32", "bf16"])
 _COLUMNS = (
     "operator", "shape", "dtype", "form", "ms, least", "median", "reference / it", "of medians", "% of limit", "GB/s", "GFLOP/s", "MB",
-    "rms error", "largest",
+    "rms error", "largest", "same bits",
 )  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def _environment(machine: "Ceilings") -> list[str]:
 
 def _line(row: "Row") -> str:
     """Return a row of the table; one that is wrong has errors alone."""
-    error = f"{row.rms:.1e} | {row.largest:.1e}"
+    error = f"{row.rms:.1e} | {row.largest:.1e} | {'yes' if row.steady else 'no'}"
     begin = f"| {row.op} | {row.shape} | {row.dtype} | {row.form} |"
     if row.least is None or row.median is None:
         return f"{begin}{' wrong |' if not row.sound else ' |'}{' |' * 7} {error} |"

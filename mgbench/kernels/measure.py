@@ -34,7 +34,8 @@ class Row:
     Args:
         rms: error of values and gradients against float64, relative to their root mean square; the worst of them.
         largest: the largest error, relative to the largest number.
-        least: milliseconds of processor time, the least of the rounds; also their median.
+        steady: whether three runs give the same bits.
+        rounds: milliseconds of processor time in each round; also the least and the median of them.
         ratio: the reference's least time over this one's, from the same rounds; also of the medians.
         limit: milliseconds that the machine needs at least, by its measured ceilings.
         memory: bytes that forward and backward held at most above inputs, in a fresh process.
@@ -48,6 +49,7 @@ class Row:
     rms: float
     largest: float
     sound: bool
+    steady: bool
     limit: float
     traffic: int
     flops: int
@@ -56,6 +58,7 @@ class Row:
     ratio: float | None = None
     ratio_of_medians: float | None = None
     memory: int | None = None
+    rounds: tuple[float, ...] = ()
 
 
 def inputs_of(case: Case, dtype: torch.dtype) -> list[Tensor]:
@@ -88,6 +91,13 @@ def errors(case: Case, dtype: torch.dtype) -> dict[str, tuple[float, float]]:
         largest = max(float(gap.max() / right.abs().max().clamp_min(1e-300)) for gap, right in zip(apart, truth, strict=True))
         found[name] = (rms, largest)
     return found
+
+
+def steady(case: Case, form: str, dtype: torch.dtype) -> bool:
+    """Tell whether three runs give the same values and gradients, bit for bit."""
+    inputs = inputs_of(case, dtype)
+    first, *others = (_results(case.forms[form], inputs) for _ in range(3))
+    return all(torch.equal(one, two) for other in others for one, two in zip(first, other, strict=True))
 
 
 def within(error: tuple[float, float], dtype: torch.dtype) -> bool:
@@ -167,10 +177,12 @@ def bench(case: Case, dtype: str, mode: Mode, rounds: int, machine: Ceilings) ->
     limit = 1000 * max(traffic / machine.copy, flops / machine.multiply[dtype])
     reference = taken.get(next(iter(case.forms)))
     for name, (rms, largest) in found.items():
-        row = Row(case.op, case.shape, dtype, mode, name, rms, largest, name in sound, limit, traffic, flops)
+        same = steady(case, name, kind)
+        row = Row(case.op, case.shape, dtype, mode, name, rms, largest, name in sound, same, limit, traffic, flops)
         if name in sound and reference:
             mine = taken[name]
             figures: dict[str, Any] = {
+                "rounds": tuple(mine),
                 "least": min(mine),
                 "median": statistics.median(mine),
                 "ratio": min(reference) / min(mine),
