@@ -31,8 +31,9 @@ def cross_correlation_reference(anchor: Tensor, *views: Tensor, lambd: float, no
     for view in views:
         c = za.T @ _normalised(view, norm)
         c = c if norm == "l2" else c / len(anchor)
-        diagonal = c.diagonal()
-        total = total + (1 - diagonal).square().sum() + lambd * (c.square().sum() - diagonal.square().sum())
+        size = len(c)
+        off = c.flatten()[:-1].view(size - 1, size + 1)[:, 1:]  # the diagonal is the first column of what is left
+        total = total + (1 - c.diagonal()).square().sum() + lambd * off.flatten().square().sum()
     return total
 
 
@@ -47,7 +48,7 @@ def cross_correlation_loss(anchor: Tensor, *views: Tensor, lambd: float, norm: N
 
     `lambd` weighs the redundancy term. A column that does not vary (with `l2`, one of zeros) correlates with nothing and has no gradient.
 
-    Raises `ValueError` for an unknown norm, no view, or shapes that differ.
+    Raises `ValueError` for an unknown norm, no view, shapes that differ, or fewer than two clips.
     """
     streams = _stacked(anchor, *views)
     return operator(streams, lambd, *settings(norm, len(anchor)), uses_grams(streams))[0]  # type: ignore[no-any-return]
@@ -69,6 +70,9 @@ def _stacked(anchor: Tensor, *views: Tensor) -> Tensor:
     shapes = {tuple(z.shape) for z in (anchor, *views)}
     if not views or len(shapes) != 1 or anchor.dim() != 2:  # noqa: PLR2004
         msg = f"The loss takes an anchor (N, D) and views of its shape; got {[tuple(z.shape) for z in (anchor, *views)]}."
+        raise ValueError(msg)
+    if len(anchor) < 2:  # noqa: PLR2004
+        msg = f"The loss compares clips, so it takes two or more; got {len(anchor)}."
         raise ValueError(msg)
     return torch.stack([anchor, *views])
 

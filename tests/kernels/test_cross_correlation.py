@@ -159,6 +159,12 @@ def test_what_does_not_vary_correlates_with_nothing(clips: int, features: int, n
     torch.testing.assert_close(loss.detach(), 1 + cross_correlation_loss(anchor, view, lambd=0.1, norm=norm))
 
 
+def test_one_clip_is_refused() -> None:
+    """A single clip has no correlation."""
+    with pytest.raises(ValueError, match="takes two or more; got 1"):
+        cross_correlation_loss(torch.ones(1, 3), torch.ones(1, 3), lambd=0.1)
+
+
 @pytest.mark.parametrize(("given", "said"), [("batches", "The norm 'batches' is none of"), ("batch", "takes an anchor")])
 def test_wrong_input_is_told(given: str, said: str) -> None:
     """An unknown norm and views of another shape are refused in words."""
