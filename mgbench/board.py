@@ -14,6 +14,7 @@ import polars
 
 from mgbench import stats
 from mgbench.records import read_predictions, read_records
+from mgbench.store import CellFolder
 
 
 #: Rows compare only where all of these are equal.
@@ -68,9 +69,13 @@ def _lines(table: polars.DataFrame) -> list[Line]:
     return sorted(lines, key=lambda line: (-line.mean, line.name))
 
 
+def _predictions(store: Path, cell: str, evaluator: str) -> polars.DataFrame:
+    return read_predictions(CellFolder(store / "cells" / cell), evaluator)
+
+
 def _right(store: Path, line: Line) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Return each clip's share of seeds that got it right, and its subject, in the order of clip ids."""
-    tables = [read_predictions(store, cell, line.evaluator) for cell in line.rows["cell"]]
+    tables = [_predictions(store, cell, line.evaluator) for cell in line.rows["cell"]]
     right = np.mean([(table["predicted"] == table["label"]).to_numpy() for table in tables], axis=0)
     return right, tables[0]["subject"].to_numpy()
 
@@ -125,7 +130,7 @@ def _section(store: Path, key: dict[str, Any], table: polars.DataFrame) -> Itera
     yield f"## {escape(key['dataset'])}, {key['stream']}, {key['preprocess']}"
     yield ""
     clips = table["test_clips"][0]
-    subjects = read_predictions(store, table["cell"][0], table["evaluator"][0])["subject"].n_unique()
+    subjects = _predictions(store, table["cell"][0], table["evaluator"][0])["subject"].n_unique()
     people = "1 subject" if subjects == 1 else f"{subjects} subjects"
     yield (
         f"Fitted on {key['fitted_on']}, scored on {key['scored_on']}: {clips} clips of {people} (digest `{digest}`). "
@@ -143,12 +148,11 @@ def _section(store: Path, key: dict[str, Any], table: polars.DataFrame) -> Itera
     yield ""
 
 
-def _unfinished(table: polars.DataFrame) -> Iterable[str]:
-    rows = table.filter(polars.col("status") != "ok")
+def _unfinished(rows: polars.DataFrame) -> Iterable[str]:
     if not rows.is_empty():
         yield from ("## Cells without a result", "", "| cell | status | reason |", "|---|---|---|")
         for row in rows.sort("cell").iter_rows(named=True):
-            yield f"| {escape(row['cell'])} | {row['status']} | {escape(row['reason'] or '')} |"
+            yield f"| {escape(row['cell'])} | {escape(row['status'])} | {escape(row['reason'] or '')} |"
         yield ""
 
 
@@ -158,7 +162,8 @@ def build_board(store: Path) -> str:
     lines = ["# Boards", ""]
     if records.is_empty():
         return "\n".join([*lines, f"The store {str(store)!r} holds no cell yet.", ""])
-    done = records.filter(polars.col("status") == "ok")
+    found = polars.col("evaluator").is_not_null()
+    done = records.filter(found)
     for key, table in done.group_by(COMPARABLE, maintain_order=True) if not done.is_empty() else []:
         lines += _section(store, dict(zip(COMPARABLE, key, strict=True)), table)
-    return "\n".join([*lines, *_unfinished(records)])
+    return "\n".join([*lines, *_unfinished(records.filter(~found))])

@@ -11,6 +11,7 @@ from mgbench import stats
 from mgbench.errors import MgbenchError
 from mgbench.records import read_predictions
 from mgbench.standing import Standing
+from mgbench.store import StoreError
 
 
 METRICS: Final = ("top1", "top5", "mean_class_accuracy", "macro_f1")
@@ -174,7 +175,7 @@ def pair(a: Standing, b: Standing, evaluator: str) -> Paired:
 
 def _predictions(one: Standing, evaluator: str) -> polars.DataFrame:
     try:
-        return read_predictions(one.folder.path.parent.parent, str(one.folder.path.absolute()), evaluator)
-    except (OSError, polars.exceptions.PolarsError) as error:
-        msg = f"the predictions of {one.name} cannot be read: {str(error).splitlines()[0]}"
+        return read_predictions(one.folder, evaluator)
+    except StoreError as error:
+        msg = f"{one.name}: {error}"
         raise UnpairedError(msg) from error

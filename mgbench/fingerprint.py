@@ -59,21 +59,22 @@ def why_stale(stored: dict[str, Any], cell: Cell, root: Path) -> str:
 
     Data that is no longer there makes nothing stale.
     """
+    components = stored.get("components", {})
     reasons = [
-        f"{name} is version {version}, was {stored['components'].get(name)}"
+        f"{name} is version {version}, was {components.get(name)}"
         for name, version in component_versions(cell).items()
-        if stored["components"].get(name) != version
+        if components.get(name) != version
     ]
     changed = [name for name, digest in source_fingerprint(cell).items() if stored["source"].get(name) != digest]
     reasons += [f"the source of {name} changed" for name in changed]
     if "environment" not in stored:  # it ended before its data were read
         return "; ".join(reasons)
-    versions = stored["environment"]["versions"]
+    versions = stored["environment"].get("versions", {})
     now = library_versions()
     reasons += [f"{name} is {now[name]}, was {versions.get(name)}" for name in ("torch",) if versions.get(name) != now[name]]
     for dataset, key in ((cell.dataset, "data_key"), (cell.pretrain_on, "pretrain_data_key")):
         with contextlib.suppress(MissingDataError):
-            if dataset is not None and stored[key] != data_key(dataset, dataset_folder(dataset, root)):
+            if dataset is not None and stored.get(key) != data_key(dataset, dataset_folder(dataset, root)):
                 reasons.append(f"the files or options of {dataset.name} changed")
     return "; ".join(reasons)
 

@@ -1,5 +1,6 @@
 """What a store no longer needs: what killed writers left behind, checkpoints of finished cells, and data that no cell is made of."""
 
+import os
 import re
 import shutil
 import time
@@ -13,6 +14,7 @@ from filelock import FileLock, Timeout
 from mgbench.lease import owner_of
 from mgbench.sources import engine_digest
 from mgbench.standing import Standing, read_standings
+from mgbench.store import StoreError, list_folder
 
 
 #: Seconds after which a temporary file, or data that no cell names yet, is taken for left behind.
@@ -51,7 +53,7 @@ class Garbage:
             if self.path.suffix == ".lock":
                 with FileLock(self.path, timeout=0):
                     return _remove(self.path)
-        except Timeout:
+        except (Timeout, StoreError):
             return False
         return _remove(self.path)
 
@@ -74,10 +76,10 @@ def find_garbage(store: Path) -> list[Garbage]:
 
 def _of_cells(store: Path, standings: list[Standing]) -> Iterator[Garbage]:
     known = {one.name: one for one in standings}
-    folders = sorted((store / "cells").iterdir()) if (store / "cells").is_dir() else []
-    for folder in (path for path in folders if path.is_dir()):
+    folders = [Path(entry) for entry in list_folder(store / "cells") if entry.is_dir()]
+    for folder in folders:
         one, lease = known.get(folder.name), folder / ".lease"
-        if owner_of(lease):
+        if _busy(lease):
             continue
         for place in (folder, folder / "pretrained"):
             yield from _temporary(place, lease)
@@ -90,6 +92,14 @@ def _of_cells(store: Path, standings: list[Standing]) -> Iterator[Garbage]:
                 yield Garbage(path, "lease of a cell that ended", path.stat().st_size, lease)
 
 
+def _busy(lease: Path) -> bool:
+    """Tell whether somebody runs a cell, or nobody can say so."""
+    try:
+        return bool(owner_of(lease))
+    except StoreError:
+        return True
+
+
 def _temporary(folder: Path, lease: Path | None) -> Iterator[Garbage]:
     """Yield what killed writers left in a folder."""
     for path in sorted(folder.glob(".*")):
@@ -99,10 +109,8 @@ def _temporary(folder: Path, lease: Path | None) -> Iterator[Garbage]:
 
 def _of_data(data: Path, standings: list[Standing]) -> Iterator[Garbage]:
     """Yield packed data that no cell is made of, and tensors made by other code; not of data sets that cells may be using unseen."""
-    if not data.is_dir():
-        return
+    folders = [Path(entry) for entry in list_folder(data) if entry.is_dir() and os.access(entry, os.R_OK | os.X_OK)]
     yield from _temporary(data, None)
-    folders = sorted(path for path in data.iterdir() if path.is_dir())
     locks = [path for path in data.glob("*.lock") if _held(path)]
     for folder in (path for path in folders if path.name.startswith(".packing-") and not locks):
         if _old(folder.rglob("*")) and _old([folder]):

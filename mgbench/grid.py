@@ -106,7 +106,7 @@ def make_cells(axes: Axes, run: Run, catalogue: Catalogue) -> list[Cell]:
         cell = Cell(dataset, None, None, bare, "default", stream, 0, still)
         cells[cell.id] = cell
     points = itertools.product(axes.datasets, axes.streams, axes.seeds, axes.encoders, _made(axes, run.budget, catalogue), axes.sources)
-    for dataset, stream, seed, encoder, (method, augmentation), source in points:
+    for dataset, stream, seed, encoder, (method, augmentation), source in points if learned else ():
         before = source if method.learns and source != dataset else None
         cell = Cell(dataset, encoder, method, learned, augmentation, stream, seed, run, before)
         cells.setdefault(cell.id, cell)

@@ -1,7 +1,8 @@
 """Who runs a cell: a file with owner and heartbeat, so that several runners and hosts share one store and none waits for the dead.
 
 A lease is anybody's when its owner has died on this machine, or when it was not renewed for `EXPIRY` seconds by the clock of the
-file system, which is one for all hosts. An owner that finds its lease taken ends at once.
+file system, which is one for all hosts. A renewal that this clock has not reached yet counts from when it is first seen. An owner that
+finds its lease taken ends at once.
 """
 
 import json
@@ -25,6 +26,10 @@ from mgbench.store import StoreError, write_bytes
 #: Seconds between renewals, and after how many without one a lease is anybody's.
 BEAT: Final = 5.0
 EXPIRY: Final = 60.0
+#: No system numbers processes as high.
+_MOST_PROCESSES: Final = 2**31
+#: Seconds by which a file system's clock may run behind itself, such as between two of its servers.
+_SKEW: Final = 5.0
 
 
 def _host() -> str:
@@ -39,11 +44,21 @@ def _me() -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """Return whose a lease is; nobody's where there is none, or where it says nothing that an owner would."""
     try:
-        owner: dict[str, Any] = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+        owner = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
-    return owner
+    except OSError as error:
+        msg = f"{str(path)!r} cannot be read: {error.strerror}; make it readable, or remove it, and run the same command again."
+        raise StoreError(msg) from error
+    return owner if isinstance(owner, dict) and _signed(owner) else {}
+
+
+def _signed(owner: dict[str, Any]) -> bool:
+    pid, born = owner.get("pid"), owner.get("born")
+    numbered = isinstance(pid, int) and 0 < pid < _MOST_PROCESSES and isinstance(born, int | float)
+    return numbered and all(isinstance(owner.get(word), str) for word in ("host", "token"))
 
 
 def _alive(owner: dict[str, Any]) -> bool:
@@ -63,20 +78,24 @@ def _age(path: Path) -> float:
     try:
         probe.touch()
         now = probe.stat().st_mtime
+        probe.unlink(missing_ok=True)
     except OSError:
         now = time.time()
-    finally:
-        probe.unlink(missing_ok=True)
     try:
-        return now - path.stat().st_mtime
+        age = now - path.stat().st_mtime
+        if age < -_SKEW:  # from a clock that was wrong: the time is brought back to now, and whoever looks in `EXPIRY` seconds sees it old
+            os.utime(path)
     except FileNotFoundError:
         return float("inf")
+    except OSError:  # a reader without rights; the lease is held
+        return 0.0
+    return age
 
 
 def owner_of(path: Path) -> dict[str, Any]:
     """Return host and pid of the process that holds a lease, or nothing where it is free or was left behind."""
     owner = _read(path)
-    return owner if owner.keys() >= {"host", "pid", "born"} and _alive(owner) and _age(path) < EXPIRY else {}
+    return owner if owner and _alive(owner) and _age(path) < EXPIRY else {}
 
 
 @attrs.define
@@ -104,7 +123,10 @@ class Lease:
     @property
     def held(self) -> bool:
         """Whether it is still this process's."""
-        return bool(_read(self.path).get("token") == self._owner["token"])
+        try:
+            return bool(_read(self.path).get("token") == self._owner["token"])
+        except StoreError:  # somebody put something else in its place
+            return False
 
     def __enter__(self) -> Self:
         """Start renewing."""
@@ -118,7 +140,7 @@ class Lease:
                 if self.held:
                     os.utime(self.path)
                     continue
-            except FileNotFoundError:  # taken over and given back meanwhile
+            except OSError:  # taken over and given back meanwhile, or nothing that can be renewed
                 pass
             self.lost()
             return

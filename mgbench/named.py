@@ -1,11 +1,10 @@
 """Cells as people name them: by folder, or by enough of the name to be the only one."""
 
-import os
 from pathlib import Path
 from typing import Final
 
 from mgbench.errors import SpecError, nearest
-from mgbench.store import CellFolder
+from mgbench.store import CellFolder, list_folder
 
 
 #: So many cells are listed where a word names several.
@@ -17,11 +16,22 @@ def find_cell(word: str, store: Path) -> CellFolder:
     if (Path(word) / "spec.json").is_file():
         return CellFolder(Path(word).resolve())
     cells = store.absolute() / "cells"
-    names = sorted(entry.name for entry in os.scandir(cells) if (cells / entry.name / "spec.json").is_file()) if cells.is_dir() else []
+    names = [entry.name for entry in list_folder(cells) if entry.is_dir() and not _lacks(Path(entry) / "spec.json")]
     matches = [name for name in names if name == word] or [name for name in names if word in name]
     if len(matches) != 1 or not word:
         raise SpecError(_refusal(word, matches, names, store))
     return CellFolder(cells / matches[0])
+
+
+def _lacks(path: Path) -> bool:
+    """Tell whether a file is known not to be there; one that cannot be looked at may be."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _refusal(word: str, matches: list[str], names: list[str], store: Path) -> str:

@@ -16,8 +16,8 @@ def _configured(key: str) -> str | None:
     if not path.is_file():
         return None
     try:
-        value = tomllib.loads(path.read_text()).get(key)
-    except tomllib.TOMLDecodeError as error:
+        value = tomllib.loads(path.read_text(encoding="utf-8-sig")).get(key)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         msg = f"The configuration {str(path)!r} is no TOML: {error}."
         raise DataError(msg) from error
     return None if value is None else str(value)

@@ -1,6 +1,6 @@
 """Where every cell of a grid stands before anything runs, and what is left to do; nothing is written until a cell is laid out."""
 
-import shutil
+import os
 import signal
 from collections.abc import Collection
 from pathlib import Path
@@ -10,11 +10,12 @@ import attrs
 from filelock import FileLock
 
 from mgbench.fingerprint import evaluator_fingerprint, why_stale
-from mgbench.grid import Cell, from_spec, to_spec
+from mgbench.grid import Cell, to_spec
 from mgbench.lease import owner_of
 from mgbench.part import Part
+from mgbench.shape import check_spec
 from mgbench.snapshot import Stored, read_cells
-from mgbench.store import CellFolder, StoreError, read_json, write_json
+from mgbench.store import CellFolder, StoreError, list_folder, read_cache, read_json, write_json
 
 
 Retry = Literal["failed", "stale", "half-batch"]
@@ -35,7 +36,8 @@ class Planned:
         stale: why a finished result might come out otherwise today.
         todo: the evaluators that have no valid row, or all where it has to train.
         trains: whether weights have to be made, or completed.
-        fresh: whether everything of it is to be removed first.
+        fresh: whether everything of it is to be made anew.
+        again: whether rows of changed evaluators are to be made anew.
         before: when it ended the last time, so that another runner's work in between is noticed.
         marked: what its status says of staleness, for boards.
     """
@@ -48,6 +50,7 @@ class Planned:
     todo: tuple[Part, ...] = ()
     trains: bool = False
     fresh: bool = False
+    again: bool = False
     before: float | None = None
     marked: str = ""
 
@@ -64,75 +67,87 @@ class Planned:
 
 def make_plan(cells: list[Cell], store: Path, root: Path, retry: Collection[Retry] = ()) -> list[Planned]:
     """Return where each cell stands in a store."""
+    list_folder(store / "data")  # where that cannot be read, no cell can run
     stored, folder = read_cells(store), store / "cells"
     return [_stand(cell, folder, stored.get(cell.name), root, retry) for cell in cells]
 
 
 def _stand(cell: Cell, cells: Path, stored: Stored | None, root: Path, retry: Collection[Retry]) -> Planned:
+    try:
+        if stored is not None:
+            stored.check()
+    except StoreError as error:
+        return Planned(cell, cells, "damaged", str(error))
     if cell.skipped:
         return Planned(cell, cells, "skipped", cell.skipped)
     if stored is None:
         return Planned(cell, cells, "pending", todo=cell.evaluators, trains=cell.method is not None)
+    return _stand_stored(cell, cells, stored, root, retry)
+
+
+def _stand_stored(cell: Cell, cells: Path, stored: Stored, root: Path, retry: Collection[Retry]) -> Planned:
+    """Return where a cell stands of which the store has something."""
     status = stored.status
     kind, reason, before = status.get("status", "pending"), status.get("reason", ""), status.get("ended")
     stale = why_stale(status, cell, root) if "source" in status else ""
-    rows: dict[str, dict[str, Any]] = stored.metrics.get("rows", {}) if stored.folder.predictions.is_file() else {}
+    rows: dict[str, dict[str, Any]] = stored.metrics.get("rows", {}) if os.path.isfile(stored.folder.predictions) else {}  # noqa: PTH113 - raises nothing
     todo = tuple(evaluator for evaluator in cell.evaluators if str(evaluator) not in rows)
     trains = cell.method is not None
     if kind == "ok":
         old = tuple(e for e in cell.evaluators if str(e) in rows and not evaluator_fingerprint(e).items() <= rows[str(e)].items())
         why = "; ".join(filter(None, [stale, *(f"the source of {evaluator.name} changed" for evaluator in old)]))
         if stale and "stale" in retry:
-            return Planned(cell, cells, kind, reason, why, cell.evaluators, trains, True, before)
+            return Planned(cell, cells, kind, reason, why, cell.evaluators, trains, fresh=True, before=before)
         again = old if "stale" in retry else ()
-        return Planned(cell, cells, kind, reason, why, todo + again, before=before, marked=status.get("stale", ""))
+        return Planned(cell, cells, kind, reason, why, todo + again, again=bool(again), before=before, marked=status.get("stale", ""))
     outside = kind == "killed" and status.get("signal") in _FROM_OUTSIDE
     if kind in ENDED_BADLY and not outside:
         anew = bool(stale) or "failed" in retry
-        return Planned(cell, cells, kind, reason, stale, cell.evaluators if anew else (), anew and trains, anew, before)
+        todo = cell.evaluators if anew else ()
+        return Planned(cell, cells, kind, reason, stale, todo, anew and trains, fresh=anew, before=before)
     ends = not todo  # cut off between its last row and its end
-    return Planned(cell, cells, kind, reason, stale, todo, trains or ends, bool(stale), before)
+    return Planned(cell, cells, kind, reason, stale, todo, trains or ends, fresh=bool(stale), before=before)
 
 
 def lay_out(planned: Planned) -> None:
-    """Write what a cell's process needs, and what the store shall say of a cell that does not run."""
+    """Write what a cell's process needs, and what the store shall say of a cell that does not run; nothing of a damaged one."""
     folder, cell = planned.folder, planned.cell
+    if planned.status == "damaged":
+        return
     if not planned.runs and planned.status != "skipped":
         if planned.status == "ok" and planned.marked != planned.stale:
-            stored = {key: value for key, value in read_json(folder.status).items() if key != "stale"}
+            stored = {key: value for key, value in read_cache(folder.status).items() if key != "stale"}
             write_json(folder.status, {**stored, **({"stale": planned.stale} if planned.stale else {})})
         return
-    _clear(planned)
+    _mark(planned)
     known = read_spec(folder)
     if known is not None:
         before = known.evaluators
         cell = attrs.evolve(cell, evaluators=before + tuple(e for e in cell.evaluators if e not in before))
     if known != cell:
         write_json(folder.spec, to_spec(cell), durable=False)
-    if planned.status == "skipped" and read_json(folder.status).get("reason") != planned.reason:
+    if planned.status == "skipped" and read_cache(folder.status).get("reason") != planned.reason:
         write_json(folder.status, {"status": "skipped", "reason": planned.reason}, durable=False)
 
 
-def _clear(planned: Planned) -> None:
-    """Remove what a cell is to make anew, unless another runner has it, or ended it since it was planned."""
-    folder, old = planned.folder, set(map(str, planned.todo))
-    if not planned.fresh and old.isdisjoint(read_json(folder.metrics).get("rows", {})):
+def _mark(planned: Planned) -> None:
+    """Tell the cell's process what to make anew, unless another runner has the cell, or ended it since it was planned.
+
+    What the cell found stands until that process replaces it.
+    """
+    folder = planned.folder
+    if not (planned.fresh or planned.again):
         return
     with FileLock(folder.lease.with_name(f"{folder.lease.name}.lock")):  # nobody takes the cell meanwhile
-        if owner_of(folder.lease) or read_json(folder.status).get("ended") != planned.before:
-            return
-        if planned.fresh:
-            for path in (folder.pretrained, folder.metrics, folder.predictions, folder.checkpoint, folder.status, folder.log):
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        stored = read_json(folder.metrics)
-        if stored:
-            write_json(folder.metrics, {**stored, "rows": {name: row for name, row in stored["rows"].items() if name not in old}})
+        stored = read_cache(folder.status)
+        if stored and not owner_of(folder.lease) and stored.get("ended") == planned.before:
+            write_json(folder.status, {**stored, "anew": "all" if planned.fresh else "rows"})
 
 
 def read_spec(folder: CellFolder) -> Cell | None:
     """Return the cell that a folder was laid out for, or None where it has none, or one that was cut off when it was written."""
     try:
         stored = read_json(folder.spec)
-        return from_spec(stored) if stored else None
-    except (StoreError, KeyError, TypeError, AttributeError):
+        return check_spec(stored, folder.spec) if stored else None
+    except StoreError:
         return None

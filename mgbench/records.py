@@ -1,23 +1,39 @@
 """Records: flat rows read from the cells of a store, one an evaluator, or one without metrics where a cell did not get that far."""
 
+import io
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars
 
 from mgbench.snapshot import Stored, read_cells
-from mgbench.store import CellFolder, StoreError
+from mgbench.store import CellFolder, StoreError, damaged
 
 
 #: Identity and settings of a cell that every row carries.
-_FACTS = ("augmentation", "stream", "seed")
+_FACTS: Final = ("augmentation", "stream", "seed")
+#: What tables are made of; every row with an evaluator has them, and where something was trained the second ones too.
+_NEEDED: Final = (
+    *("top1", "top5", "mean_class_accuracy", "macro_f1", "top1_subject_low", "top1_subject_high"),
+    *("fitted_on", "scored_on", "test_digest", "test_clips"),
+)
+_TRAINED: Final = ("steps", "batch_size")
+#: Of a cell that is `ok` and was asked for nothing that reads what it learned, or has lost it.
+_NO_ROW: Final = "it has no row; mgbench run scores it by every evaluator that it is given"
+#: The columns of predictions that are compared, all whole numbers but for the first two.
+_WORDS: Final = ("evaluator", "clip")
+_NUMBERS: Final = ("subject", "label", "predicted")
+#: Whatever polars raises on a file that is no sound table; its last resort is no `Exception`.
+UNREADABLE: Final = (OSError, polars.exceptions.PolarsError, polars.exceptions.PanicException)
 
 
 def cell_rows(cell: Stored) -> list[dict[str, Any]]:
-    """Return the rows of one cell."""
+    """Return the rows of one cell, or raise `StoreError` where it is damaged."""
     stored, status = cell.spec, cell.status
     shared: dict[str, Any] = {
         "cell": cell.folder.path.name,
+        "evaluator": None,
         **{kind: stored[kind]["spec"] if stored[kind] else None for kind in ("dataset", "encoder", "method", "pretrain_on")},
         **{key: stored[key] for key in _FACTS},
         **{key: value for key, value in stored["run"].items() if key != "budget"},
@@ -30,28 +46,30 @@ def cell_rows(cell: Stored) -> list[dict[str, Any]]:
         **{f"seconds_{stage}": value for stage, value in status.get("stage_seconds", {}).items()},
         **_environment(status.get("environment", {})),
     }
-    metrics = cell.metrics
-    rows = metrics.get("rows", {})
-    if not rows or shared["status"] not in {"ok", "failed"}:
-        return [shared]
+    rows = cell.metrics.get("rows", {}) if shared["status"] in {"ok", "failed"} else {}
+    if not rows:
+        return [{**shared, "reason": shared["reason"] or (_NO_ROW if shared["status"] == "ok" else "")}]
+    _check_rows(cell, rows, _NEEDED + _TRAINED * shared["learns"])
     unfinished = [] if shared["status"] == "ok" else [shared]  # an evaluator failed; what the others found stands
-    shared = {**shared, "status": "ok"}
-    return unfinished + [{**shared, "evaluator": name, "test_reads": metrics["test_reads"], **row} for name, row in rows.items()]
+    shared |= {"status": "ok", "test_reads": cell.metrics.get("test_reads", 0)}
+    return unfinished + [{**row, **shared, "evaluator": name} for name, row in rows.items()]
+
+
+def _check_rows(cell: Stored, rows: dict[str, dict[str, Any]], needed: Collection[str]) -> None:
+    for name, row in rows.items():
+        if lacking := [key for key in needed if key not in row]:
+            raise damaged(cell.folder.metrics, f"the row {name!r} lacks {', '.join(map(repr, lacking))}")
+    found = scored(cell.folder)
+    for name, row in rows.items():
+        if found.get(name) != row["test_clips"]:
+            raise damaged(cell.folder.predictions, f"{found.get(name, 0)} clips of {row['test_clips']} are predicted by {name}")
 
 
 def _sound_rows(cell: Stored) -> list[dict[str, Any]]:
-    folder = cell.folder
     try:
-        rows = cell_rows(cell)
-        if any("evaluator" in row for row in rows):
-            polars.read_parquet_schema(folder.predictions)
+        return cell_rows(cell)
     except StoreError as error:
-        return [{"cell": folder.path.name, "status": "damaged", "reason": str(error)}]
-    except (KeyError, TypeError, AttributeError) as error:
-        return [{"cell": folder.path.name, "status": "damaged", "reason": f"its JSON lacks or misplaces {error}"}]
-    except (OSError, polars.exceptions.PolarsError) as error:
-        return [{"cell": folder.path.name, "status": "damaged", "reason": f"its predictions cannot be read: {str(error).splitlines()[0]}"}]
-    return rows
+        return [{"cell": cell.folder.path.name, "evaluator": None, "status": "damaged", "reason": str(error)}]
 
 
 def _environment(stored: dict[str, Any]) -> dict[str, Any]:
@@ -62,10 +80,28 @@ def _environment(stored: dict[str, Any]) -> dict[str, Any]:
 def read_records(store: Path) -> polars.DataFrame:
     """Return all rows of a store; columns that a row lacks are null. A cell with a damaged file is a row that says so."""
     rows = [row for cell in read_cells(store).values() for row in _sound_rows(cell)]
-    return polars.DataFrame(rows, infer_schema_length=None)
+    return polars.DataFrame(rows, infer_schema_length=None, strict=False)
 
 
-def read_predictions(store: Path, cell: str, evaluator: str) -> polars.DataFrame:
-    """Return one cell's predictions by one evaluator, sorted by clip."""
-    path = CellFolder(store / "cells" / cell).predictions
-    return polars.read_parquet(path).filter(polars.col("evaluator") == evaluator).sort("clip")
+def scored(folder: CellFolder) -> dict[str, int]:
+    """Return how many clips each evaluator predicted, or raise `StoreError` where the predictions are damaged."""
+    return dict(_predictions(folder)["evaluator"].value_counts().iter_rows())
+
+
+def read_predictions(folder: CellFolder, evaluator: str) -> polars.DataFrame:
+    """Return a cell's predictions by one evaluator without their scores, sorted by clip, or raise `StoreError`."""
+    return _predictions(folder).filter(polars.col("evaluator") == evaluator).sort("clip")
+
+
+def _predictions(folder: CellFolder) -> polars.DataFrame:
+    path = folder.predictions
+    try:
+        table = polars.read_parquet(io.BytesIO(path.read_bytes()), columns=[*_WORDS, *_NUMBERS])
+    except UNREADABLE as error:
+        first = (error.strerror if isinstance(error, OSError) else None) or str(error).partition("\n")[0]
+        msg = f"its predictions cannot be read ({first}); remove {str(path)!r}, and run the same command again."
+        raise StoreError(msg) from error
+    whole = all(table[name].dtype.is_integer() for name in _NUMBERS) and all(table[name].dtype == polars.String for name in _WORDS)
+    if not whole or any(table.null_count().row(0)):
+        raise damaged(path, f"its columns {', '.join((*_WORDS, *_NUMBERS))} hold something else")
+    return table

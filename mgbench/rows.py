@@ -12,20 +12,22 @@ from mgbench import metrics, stats
 from mgbench.data import Fold
 from mgbench.errors import MgbenchError
 from mgbench.model import Evaluation
-from mgbench.store import CellFolder, read_json, write_bytes, write_json
+from mgbench.records import scored
+from mgbench.shape import check_metrics
+from mgbench.store import CellFolder, StoreError, read_json, write_bytes, write_json
 
 
 def sound_rows(folder: CellFolder) -> dict[str, Any]:
     """Return the rows whose predictions can be read; a cell that lost or broke them is evaluated again, which trains nothing."""
-    rows: dict[str, Any] = read_json(folder.metrics).get("rows", {})
+    rows: dict[str, Any] = check_metrics(read_json(folder.metrics), folder.metrics).get("rows", {})
     try:
-        kept = set(polars.read_parquet(folder.predictions, columns=["evaluator"])["evaluator"]) if rows else set()
-    except (OSError, polars.exceptions.PolarsError):
-        kept = set()
+        kept = scored(folder) if rows else {}
+    except StoreError:
+        kept = {}
     if rows and not kept:
         folder.predictions.unlink(missing_ok=True)
         folder.metrics.unlink()
-    return {name: row for name, row in rows.items() if name in kept}
+    return {name: row for name, row in rows.items() if name in kept and kept[name] == row.get("test_clips")}
 
 
 def make_row(evaluation: Evaluation, fold: Fold, classes: int) -> dict[str, Any]:

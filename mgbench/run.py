@@ -2,6 +2,7 @@
 
 import copy
 import os
+import shutil
 import time
 import traceback
 from pathlib import Path
@@ -23,8 +24,9 @@ from mgbench.pretrained import Pretrained
 from mgbench.pretraining import make_pretrained
 from mgbench.registry import Registry
 from mgbench.rows import append_row, make_row, peak_memory, predictions_of, sound_rows
+from mgbench.shape import check_status, shown
 from mgbench.stage import Stage
-from mgbench.store import FULL, StoreError, read_json, write_json
+from mgbench.store import FULL, CellFolder, StoreError, read_json, write_json
 from mgbench.timing import kin_of
 from mgbench.train import DivergedError, derive_seed
 from mgbench.work import Place, Work, code_origin, data_origin, make_work, open_data
@@ -49,10 +51,10 @@ def execute(place: Place, registry: Registry) -> str:
     if not lease.take():
         return BUSY
     with lease:
-        stored = read_json(place.folder.status)
+        stored = check_status(read_json(place.folder.status), place.folder.status)
         if stored.get("ended") != place.before and "ended" in stored:
-            return str(stored["status"])
-        return _guarded(place, registry, Stage(place, lease, dict(stored.get("stage_seconds", {}))), stored)
+            return str(stored.get("status", "pending"))
+        return _guarded(place, registry, Stage(place, lease), stored)
 
 
 def _guarded(place: Place, registry: Registry, stage: Stage, stored: dict[str, Any]) -> str:
@@ -61,14 +63,18 @@ def _guarded(place: Place, registry: Registry, stage: Stage, stored: dict[str, A
     kept = {key: value for key, value in stored.items() if key not in {"status", "reason", "failure", "signal", "ended", "schema"}}
     kept["plugin_files"] = [str(path) for path in place.plugin_files]
     try:
+        if stored.get("anew") == "all":
+            _clear(place.folder)
+            kept = {"plugin_files": kept["plugin_files"]}
+        stage.seconds |= kept.get("stage_seconds", {})
         work = make_work(place, registry)
         stage.origin = code_origin(work.cell)
         write_json(place.folder.status, {**kept, **stage.origin, "status": "running", "pid": os.getpid(), "began": began})
-        outcome: dict[str, Any] = _run(work, stage)
+        outcome: dict[str, Any] = _run(work, stage, again="anew" in kept)
         status, reason, failure = "ok", "", ""
     except Exception as error:  # noqa: BLE001 - whatever a component raises becomes the cell's status
         status, reason = _status_of(error), f"{error}" if isinstance(error, MgbenchError) else f"{type(error).__name__}: {error}"
-        outcome, failure = {**kept, **stage.origin}, _fingerprint(error)
+        outcome, reason, failure = {**kept, **stage.origin}, shown(reason), shown(_fingerprint(error))
         traceback.print_exc()
     stage.enter("done")
     ended = {"status": status, "reason": reason, "began": began, "ended": time.time(), **({"failure": failure} if failure else {})}
@@ -77,6 +83,14 @@ def _guarded(place: Place, registry: Registry, stage: Stage, stored: dict[str, A
     if status == "ok":
         place.folder.checkpoint.unlink(missing_ok=True)
     return status
+
+
+def _clear(folder: CellFolder) -> None:
+    """Remove what a cell is to make anew; its status, which says so, is replaced when the rest is gone."""
+    for path in (folder.metrics, folder.predictions, folder.checkpoint, folder.pretrained):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    if folder.log.is_file():
+        os.truncate(folder.log, 0)  # this process writes to it
 
 
 def _fingerprint(error: Exception) -> str:
@@ -95,13 +109,15 @@ def _status_of(error: Exception) -> str:
     return next((status for kind, status in known.items() if isinstance(error, kind)), "failed")
 
 
-def _run(work: Work, stage: Stage) -> dict[str, Any]:
+def _run(work: Work, stage: Stage, *, again: bool) -> dict[str, Any]:
+    """Make what is missing of a cell, where asked also the rows of evaluators whose code changed, and return what its status tells."""
     cell, place = work.cell, work.place
     torch.set_num_threads(cell.run.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     fold, fit, test = open_data(work.dataset, cell.dataset, cell, place, device)
     stage.origin |= data_origin(cell, place, fold, device)
-    done = sound_rows(place.folder)
+    rows = sound_rows(place.folder)
+    done = {str(part) for part, _ in work.evaluators if str(part) in rows and not (again and _changed(part, rows[str(part)]))}
     pending = [(part, evaluator) for part, evaluator in work.evaluators if str(part) not in done]
     if work.encoder is None or work.method is None:
         origin = stage.origin
@@ -120,6 +136,10 @@ def _run(work: Work, stage: Stage) -> dict[str, Any]:
     stage.enter("record")
     size = sum(path.stat().st_size for path in place.folder.path.rglob("*") if path.is_file())
     return {"stage_seconds": {name: round(value, 3) for name, value in stage.seconds.items()}, "kin": kin_of(cell), "bytes": size, **origin}
+
+
+def _changed(evaluator: Part, row: dict[str, Any]) -> bool:
+    return not evaluator_fingerprint(evaluator).items() <= row.items()
 
 
 @attrs.frozen(eq=False)

@@ -7,15 +7,18 @@ from typing import Any, Final
 
 import attrs
 
-from mgbench.grid import Cell, from_spec
+from mgbench.grid import Cell
 from mgbench.lease import owner_of
 from mgbench.plan import ENDED_BADLY
+from mgbench.shape import sound_progress
 from mgbench.snapshot import Stored, read_cell, read_cells
-from mgbench.store import CellFolder, StoreError, read_json
+from mgbench.store import CellFolder, StoreError, read_cache
 
 
 #: Ends without a result.
 BAD: Final = (*ENDED_BADLY, "no-data", "damaged")
+#: What a run tells with every step.
+_STEP: Final = {"step", "steps", "loss", "clips_per_second", "seconds_left"}
 #: Seconds by which the clocks of two hosts may differ.
 _SKEW: Final = 5.0
 
@@ -87,7 +90,7 @@ class Standing:
     def reached(self) -> str:
         """The stage or step where a run stands or ended, or an empty string."""
         told = self.progress
-        return f"step {told['step']} of {told['steps']}" if "step" in told else str(told.get("stage", ""))
+        return f"step {told['step']} of {told['steps']}" if told.keys() >= {"step", "steps"} else str(told.get("stage", ""))
 
     @property
     def seconds(self) -> float | None:
@@ -109,21 +112,20 @@ def read_standing(folder: CellFolder) -> Standing:
 
 def _read(stored: Stored) -> Standing:
     """Return what the files say."""
-    folder, file = stored.folder, "spec.json"
+    file = "spec.json"
     try:
-        spec = stored.spec
-        cell = from_spec(spec)
+        cell, spec = stored.cell, stored.spec
         file = "status.json"
         told = stored.status
         file = "metrics.json"
-        rows = {name: dict(row) for name, row in stored.metrics.get("rows", {}).items()}
+        rows: dict[str, dict[str, Any]] = stored.metrics.get("rows", {})
     except StoreError as error:
-        return Standing(stored, "damaged", str(error), f"damaged {file}")
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        reason = f"{str(folder.path / file)!r} lacks or misplaces {error}; remove the cell, and run the same command again."
-        return Standing(stored, "damaged", reason, f"damaged {file}")
-    status, reason = str(told.get("status", "pending")), str(told.get("reason", ""))
-    return Standing(stored, status, reason, str(told.get("failure", "")), cell, spec, told, rows)
+        return _damaged(stored, error, file)
+    return Standing(stored, told.get("status", "pending"), told.get("reason", ""), told.get("failure", ""), cell, spec, told, rows)
+
+
+def _damaged(stored: Stored, error: StoreError, file: str) -> Standing:
+    return Standing(stored, "damaged", str(error), f"damaged {file}")
 
 
 def _lived(one: Standing) -> Standing:
@@ -131,16 +133,17 @@ def _lived(one: Standing) -> Standing:
     folder, began = one.folder, one.told.get("began", 0.0)
     if one.status not in {"running", "pending", "interrupted"}:
         return attrs.evolve(one, progress=_progress(folder, began)) if one.bad else one
-    if owner := owner_of(folder.lease):
-        progress = _progress(folder, began) if one.status == "running" else {}
+    try:
+        owner = owner_of(folder.lease)
+    except StoreError as error:
+        return _damaged(one.stored, error, ".lease")
+    if owner:
+        progress = read_progress(folder, began) if one.status == "running" else {}
         return attrs.evolve(one, status="running", reason="", owner=owner, progress=progress)
     if one.status == "running":
-        try:
-            told = read_json(folder.status)
-        except StoreError as error:
-            return Standing(one.stored, "damaged", str(error), "damaged status.json")
-        if told.get("status", "running") != "running":  # it ended while we looked
-            return attrs.evolve(one, status=told["status"], reason=told.get("reason", ""), failure=told.get("failure", ""), told=told)
+        now = _read(read_cell(folder))
+        if now.status != "running":  # it ended while we looked
+            return now
         one = attrs.evolve(one, status="interrupted", reason="the process that ran it is gone; the same command continues it")
     return attrs.evolve(one, progress=_progress(folder, began)) if one.status == "interrupted" else one
 
@@ -148,7 +151,12 @@ def _lived(one: Standing) -> Standing:
 def _progress(folder: CellFolder, began: float) -> dict[str, Any]:
     """Return what a run says of itself; what an earlier run left behind is not it."""
     try:
-        told = read_json(folder.progress) if folder.progress.stat().st_mtime + _SKEW > began else {}
-    except (FileNotFoundError, StoreError):
+        return sound_progress(read_cache(folder.progress)) if folder.progress.stat().st_mtime + _SKEW > began else {}
+    except OSError:
         return {}
-    return told if "stage" in told else {}
+
+
+def read_progress(folder: CellFolder, began: float = 0.0) -> dict[str, Any]:
+    """Return the step, or else the stage, of a cell that runs; nothing where it has not said yet, or what it said makes no sense."""
+    told = _progress(folder, began)
+    return told if told.keys() >= _STEP or "step" not in told else {"stage": told["stage"]}

@@ -71,6 +71,23 @@ def read_json(path: Path) -> dict[str, Any]:
         raise StoreError(msg) from error
 
 
+def damaged(path: Path, what: str) -> StoreError:
+    """Return the error of a cell's file that cannot be used, which says what to remove."""
+    return StoreError(f"{str(path)!r} is damaged ({what}); remove it, or the cell, and run the same command again.")
+
+
+def list_folder(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what lies in a folder, sorted by name; nothing where there is no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        msg = f"Cannot read {str(folder)!r}: {error.strerror}."
+        raise StoreError(msg) from error
+
+
 def read_cache(path: Path) -> dict[str, Any]:
     """Read a JSON object that can be made again: an empty one where there is no file, or none that can be read."""
     try:
@@ -85,9 +102,8 @@ def parse_json(text: str | bytes, path: Path) -> dict[str, Any]:
         return {}
     try:
         value: dict[str, Any] = json.loads(text)
-    except ValueError as error:
-        msg = f"{str(path)!r} is damaged ({error}); remove it, or the cell, and run the same command again."
-        raise StoreError(msg) from error
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, str(error)) from error
     if not isinstance(value, dict) or value.get("schema") != SCHEMA:
         found = value.get("schema") if isinstance(value, dict) else type(value).__name__
         msg = f"{str(path)!r} has schema {found!r}; this version of mgbench reads {SCHEMA}."

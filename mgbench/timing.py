@@ -7,10 +7,10 @@ from typing import Any
 
 import attrs
 
-from mgbench.errors import MgbenchError
 from mgbench.grid import Cell
 from mgbench.part import Part
 from mgbench.snapshot import Stored
+from mgbench.store import StoreError
 
 
 @attrs.frozen
@@ -43,7 +43,7 @@ class Costs:
         """Take in a finished cell; one that did not finish, or is damaged, tells nothing."""
         try:
             status, rows = stored.status, stored.metrics.get("rows", {})
-        except MgbenchError:
+        except StoreError:
             return
         seconds: dict[str, Any] = status.get("stage_seconds", {})
         row: dict[str, Any] = next(iter(rows.values()), {})

@@ -57,6 +57,46 @@ def test_another_host_is_trusted_until_it_falls_silent(tmp_path: Path) -> None:
     assert _take(path).held
 
 
+def test_a_time_ahead_counts_from_when_it_was_seen(tmp_path: Path) -> None:
+    """A renewal that the file system's clock has not reached holds the lease no longer than one of this moment."""
+    path = tmp_path / ".lease"
+    path.write_text(json.dumps({"host": "elsewhere", "pid": 1, "born": 0.0, "token": "x"}))
+    ahead = time.time() + 1e6
+    os.utime(path, (ahead, ahead))
+
+    assert owner_of(path)["host"] == "elsewhere"
+    assert path.stat().st_mtime <= time.time() + 1
+
+    path.chmod(0o444)
+
+    assert owner_of(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", "[" * 100_000, '{"host": "h", "pid": "1", "born": 0, "token": "x"}', '{"host": 1, "pid": 1, "born": 0}']
+)
+def test_rubbish_is_no_lease(tmp_path: Path, text: str) -> None:
+    """A file that names no owner holds nothing."""
+    path = tmp_path / ".lease"
+    path.write_text(text)
+
+    assert not owner_of(path)
+    assert _take(path).held
+
+
+def test_a_folder_is_no_lease(tmp_path: Path) -> None:
+    """A folder in its place is told in one sentence; whoever held the lease has lost it."""
+    mine = _take(tmp_path / ".lease")
+    mine.path.unlink()
+    mine.path.mkdir()
+
+    assert not mine.held
+    with pytest.raises(StoreError, match=r"'.*lease' cannot be read: Is a directory; .* remove it, and run"):
+        owner_of(mine.path)
+    with pytest.raises(StoreError, match="cannot be read"):
+        mine.take()
+
+
 def test_a_number_that_was_given_again_is_not_its_old_owner(tmp_path: Path) -> None:
     """A living process with the number of a dead owner holds nothing: its time of birth differs."""
     path = tmp_path / ".lease"

@@ -16,9 +16,9 @@ Command = Callable[..., Result]
 ZOO = Path(__file__).parent / "zoo.py"
 
 
-def _run(mgbench: Command, store: Path, method: str, *more: str) -> Result:
+def _run(mgbench: Command, store: Path, method: str, *more: str, command: str = "run") -> Result:
     fixed = ("-d", "waves", "-e", "flat", "-E", "knn", "--no-floors", "--plugin", ZOO, "--store", store)
-    return mgbench("run", "-m", method, *fixed, *more)
+    return mgbench(command, "-m", method, *fixed, *more)
 
 
 def _statuses(store: Path) -> list[str]:
@@ -51,6 +51,35 @@ def test_half_the_batch_is_another_cell(mgbench: Command, tmp_path: Path) -> Non
     assert records["status"].to_list() == ["ok", "out-of-memory"]
     assert records["method"].to_list() == ["faulty[how=memory]", "faulty[how=memory,batch_size=16]"]
     assert "once more with batch_size=8" in halved.output
+
+
+def test_a_kept_cell_is_halved(mgbench: Command, tmp_path: Path) -> None:
+    """A cell that an earlier command left out-of-memory is halved as well; once both stand, the same command keeps both."""
+    method = "faulty[how=memory,batch_size=16]"
+    _run(mgbench, tmp_path, method)
+    halved, kept = (_run(mgbench, tmp_path, method, "--retry", "half-batch") for _ in range(2))
+
+    assert [done.exit_code for done in (halved, kept)] == [1, 1]
+    assert _statuses(tmp_path) == ["ok", "out-of-memory"]
+    assert halved.output.count("(kept)") == 1
+    assert kept.output.count("(kept)") == 2
+
+
+def test_a_half_that_is_in_the_grid_is_run_once(mgbench: Command, tmp_path: Path) -> None:
+    """Where the cell with half the batch was asked for anyway, `--retry half-batch` adds nothing."""
+    done = _run(mgbench, tmp_path, "faulty[how=memory,batch_size=[16,8]]", "--retry", "half-batch")
+
+    assert _statuses(tmp_path) == ["ok", "out-of-memory"]
+    assert "[2/2]" in done.output
+    assert "once more" not in done.output
+
+
+def test_a_half_is_not_halved(mgbench: Command, tmp_path: Path) -> None:
+    """A cell whose half does not fit either stays so, in the same command and in the next."""
+    for _ in range(2):
+        _run(mgbench, tmp_path, "faulty[how=memory,batch_size=36]", "--retry", "half-batch")
+
+    assert _statuses(tmp_path) == ["out-of-memory", "out-of-memory"]
 
 
 def test_a_cell_whose_starter_was_killed_is_continued(mgbench: Command, tmp_path: Path) -> None:
@@ -94,12 +123,15 @@ def test_losses_can_be_seen_in_tensorboard(mgbench: Command, tmp_path: Path) -> 
     [
         (("--timeout", "soon"), "--timeout got 'soon'; write 90s, 30m or 2h."),
         (("--timeout", "0h"), "--timeout got '0h'"),
+        (("--timeout", "9" * 400 + "d"), "--timeout got '999"),
+        (("--checkpoint-seconds", "nan"), "--checkpoint-seconds got nan; write a number of seconds, such as 60."),
         (("--memory", "8"), "--memory got '8'; write 500M, 8G or 1T."),
     ],
 )
-def test_wrong_limits_are_told(mgbench: Command, tmp_path: Path, option: tuple[str, str], sentence: str) -> None:
-    """One sentence, exit status 2, nothing run."""
-    done = _run(mgbench, tmp_path / "store", "faulty", *option)
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_wrong_limits_are_told(mgbench: Command, tmp_path: Path, command: str, option: tuple[str, str], sentence: str) -> None:
+    """One sentence, exit status 2, nothing run; a plan checks them too."""
+    done = _run(mgbench, tmp_path / "store", "faulty", *option, command=command)
 
     assert done.exit_code == 2
     assert sentence in done.stderr

@@ -71,6 +71,12 @@ def test_set_changes_a_study(mgbench: Command, study: Path) -> None:
         ("method = 'mgrl'\nsteps = 'few'", (), "The study's steps got 'few'"),
         ("method = 'mgrl'", ("--set", "steps"), "--set got 'steps'; write key=value"),
         ("method = 'mgrl'", ("--set", "method.pstl.lr=1"), "--set names method.pstl, but the study's methods are mgrl."),
+        ("method = 'mgrl'", ("--set", "meth.mgrl.lr=1"), "--set names the axis 'meth'; did you mean 'method'?"),
+        ("method = 'mgrl'\nwhere = 3", (), "--where got '3', which is neither true nor false of a cell; write a condition"),
+        ("method = 'mgrl'\nstream = []", (), "The grid has no cell, because its streams are an empty list"),
+        ("method = 'mgrl'\nstore = ''", (), "The study's store got ''; write something, or leave the key out."),
+        ("method = 'mgrl'\n[steps]\nmgrl = 3", (), "The study's steps got {'mgrl': 3}; write text, a number or a list."),
+        ("method = 'mgrl'\nthreads = true", (), "The study's threads got True; write text, a number or a list."),
         ("method = 'mgrl'", ("--where", "colour = 'red'"), "--where got \"colour = 'red'\", which polars refuses"),
         ("seeds = 2", (), "No method was given; name one by -m"),
     ],
@@ -84,6 +90,49 @@ def test_what_a_study_gets_wrong_is_told(mgbench: Command, tmp_path: Path, text:
     assert done.exit_code == 2, done.output
     assert sentence in done.stderr
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("key", ["select", "floors", "fail-fast", "tensorboard", "compile"])
+@pytest.mark.parametrize("value", ["'yes'", "1", "'true'", "[true]"])
+def test_a_switch_is_true_or_false(mgbench: Command, study: Path, key: str, value: str) -> None:
+    """Anything else is refused, also where the command line wins: a `select` that meant nothing would open the test split."""
+    study.write_text(f"{STUDY.replace('floors = false', '')}{key} = {value}\n")
+    done = mgbench("run", study, "--store", study.parent / "store", "--no-floors")
+
+    assert done.exit_code == 2
+    assert f"The study's {key} got " in done.stderr
+    assert done.stderr.endswith("; write true or false.\n")
+    assert not (study.parent / "store").exists()
+
+
+def test_a_switch_is_set_by_a_word(mgbench: Command, study: Path) -> None:
+    """`--set` takes the words true and false, and no others."""
+    shown = [mgbench("plan", study, "--store", study.parent / "store", "--set", f"select={word}") for word in ("true", "false", "True")]
+
+    assert [done.exit_code for done in shown] == [0, 0, 2]
+    assert "the size of its val split" in shown[0].output
+    assert "the size of its test split" in shown[1].output
+    assert "The study's select got 'True'; write true or false." in shown[2].stderr
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+@pytest.mark.parametrize(("key", "value"), [("set", "['seeds=3']"), ("study", "'other.toml'"), ("json", "true")])
+def test_what_only_the_command_line_takes_is_refused(mgbench: Command, study: Path, command: str, key: str, value: str) -> None:
+    """A study neither changes nor includes a study, nor chooses what is printed; `--set` does not make it."""
+    plain = mgbench(command, study, "--set", f"{key}=true")
+    study.write_text(f"{STUDY}{key} = {value}\n")
+    done = mgbench(command, study)
+
+    assert plain.exit_code == done.exit_code == 2
+    assert plain.stderr == done.stderr == f"Error: The study has the key {key!r}, which only the command line takes; leave it out.\n"
+
+
+def test_a_mark_before_the_first_key_is_no_part_of_it(mgbench: Command, study: Path) -> None:
+    """A study that was saved with a byte-order mark reads like one without."""
+    plain = _cells(mgbench, study)
+    study.write_text(STUDY, encoding="utf-8-sig")
+
+    assert _cells(mgbench, study) == plain
 
 
 def test_a_missing_study_is_told(mgbench: Command, tmp_path: Path) -> None:

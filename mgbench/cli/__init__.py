@@ -1,5 +1,7 @@
 """The command line; nothing here imports torch or a plugin before a command needs it."""
 
+import errno
+import os
 import sys
 from typing import Any
 
@@ -46,6 +48,11 @@ class _Lazy(click.RichGroup):
         except MgbenchError as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(2)
+        except OSError as error:
+            if error.errno != errno.ENOSPC or error.filename is not None:  # of a stream, which has no name
+                raise
+            click.echo(f"Error: Cannot write what this command says: {error.strerror}.", err=True)
+            os._exit(2)  # whose end would write once more
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,8 +1,9 @@
 """The options that span a grid, shared by `run` and `plan`, and the way from them to planned cells."""
 
-from collections.abc import Callable, Collection, Iterator
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import rich_click as click
@@ -19,6 +20,8 @@ from mgbench.spec import split
 
 
 if TYPE_CHECKING:
+    import polars
+
     from mgbench.catalogue import Catalogue
     from mgbench.components import Stream
     from mgbench.grid import Axes, Cell, Run
@@ -31,6 +34,9 @@ _FLOORS = ("untrained", "untrained[calibrate=true]")
 #: More seeds than anybody runs, and few enough to list.
 _MOST_SEEDS = 10_000
 _BUDGET = "Overrides every method's recipe."
+_WORDS: Final = ("dataset", "encoder", "method", "augmentation", "stream")
+#: Where a condition compares a word with a text.
+_EQUALITY: Final = re.compile(rf"(?i)\b({'|'.join(_WORDS)})\s*==?\s*'([^']*)'")
 _WHERE = "Keep the cells for which this SQL condition holds, of dataset, encoder, method, augmentation, stream and seed."
 
 
@@ -99,7 +105,7 @@ def grid_options(command: _Command) -> _Command:
 
 @attrs.frozen(kw_only=True)
 class GridOptions:
-    """What these options say, by name."""
+    """What these options say, by name; paths are absolute, because a plugin may change the folder when it is imported."""
 
     datasets: tuple[str, ...]
     methods: tuple[str, ...]
@@ -121,14 +127,14 @@ class GridOptions:
     threads: int
     workers: int
     retry: tuple["Retry", ...]
-    root: Path | None
-    store: Path | None
+    root: Path
+    store: Path
     plugin_files: tuple[Path, ...]
 
     @property
     def places(self) -> tuple[Path, Path]:
         """The store and the data root."""
-        return store_root(self.store).absolute(), data_root(self.root).absolute()
+        return self.store, self.root
 
 
 def split_options(ctx: click.Context, given: dict[str, Any]) -> tuple[GridOptions, dict[str, Any]]:
@@ -136,6 +142,9 @@ def split_options(ctx: click.Context, given: dict[str, Any]) -> tuple[GridOption
     merged = with_study(
         ctx, {key: value for key, value in given.items() if key not in {"study", "changes"}}, given["study"], given["changes"]
     )
+    merged["store"], merged["root"] = store_root(merged["store"]).absolute(), data_root(merged["root"]).absolute()
+    files = merged["plugin_files"]
+    merged["plugin_files"] = tuple(path.absolute() if path.is_file() else path for path in files)  # a missing one is told as it was given
     names = {field.name for field in attrs.fields(GridOptions)}
     return GridOptions(**{name: merged[name] for name in names}), {key: value for key, value in merged.items() if key not in names}
 
@@ -161,6 +170,30 @@ def plan_of(options: GridOptions, catalogue: "Catalogue") -> "list[Planned]":
     return make_plan(cells, *options.places, options.retry)
 
 
+def kept_halves(planned: "list[Planned]", options: GridOptions, catalogue: "Catalogue") -> "list[Planned]":
+    """Return the half-batch cells of those that the store keeps as out-of-memory, where `--retry half-batch` asks for them."""
+    if "half-batch" not in options.retry:
+        return []
+    known = {one.cell.name for one in planned}
+    halves = half_batches((one.cell for one in planned if one.status == "out-of-memory" and not one.runs), options, catalogue)
+    return [one for one in halves if one.cell.name not in known]
+
+
+def half_batches(cells: "Iterable[Cell]", options: GridOptions, catalogue: "Catalogue") -> "list[Planned]":
+    """Return cells once more with half the batch: cells of their own, because their results are others; a batch of two has no half."""
+    from mgbench.catalogue import Budget
+    from mgbench.plan import make_plan
+
+    halves: dict[str, Cell] = {}
+    for cell in cells:
+        method = cell.method
+        if method is not None and method.learns and int(method.value("batch_size")) >= 4:  # noqa: PLR2004 - twice the least
+            budget = Budget(batch_size=int(method.value("batch_size")) // 2)
+            half = attrs.evolve(cell, method=catalogue.method(method, "default", budget))
+            halves[half.name] = half
+    return make_plan(list(halves.values()), *options.places, options.retry) if halves else []
+
+
 def _shared(options: GridOptions) -> "Run":
     from mgbench.catalogue import Budget
     from mgbench.grid import Run
@@ -173,10 +206,7 @@ def _axes(options: GridOptions, catalogue: "Catalogue") -> "Axes":
     from mgbench.grid import Axes
 
     floors = _FLOORS if options.floors else ()
-    if not options.methods:
-        msg = "No method was given; name one by -m, such as -m mgrl, or -m untrained for the floors alone."
-        raise SpecError(msg)
-    return Axes(
+    axes = Axes(
         datasets=catalogue.axis("dataset", options.datasets),
         encoders=catalogue.axis("encoder", options.encoders),
         methods=catalogue.axis("method", (*options.methods, *floors)),
@@ -186,6 +216,14 @@ def _axes(options: GridOptions, catalogue: "Catalogue") -> "Axes":
         seeds=read_seeds(options.seeds),
         sources=tuple(_sources(options.pretrain_on, catalogue)),
     )
+    if not options.methods:
+        msg = "No method was given; name one by -m, such as -m mgrl, or -m untrained for the floors alone."
+        raise SpecError(msg)
+    empty = [field.name for field in attrs.fields(Axes) if not getattr(axes, field.name)]
+    if empty:
+        msg = f"The grid has no cell, because its {' and '.join(empty)} are an empty list; give at least one, or leave the option out."
+        raise SpecError(msg)
+    return axes
 
 
 def _sources(texts: tuple[str, ...], catalogue: "Catalogue") -> "Iterator[Part | None]":
@@ -202,17 +240,40 @@ def _chosen(cells: "list[Cell]", where: str | None) -> "list[Cell]":
         return cells
     import polars
 
-    words = ("dataset", "encoder", "method")
-    rows = [{**{word: getattr(getattr(cell, word), "name", None) for word in words}, "augmentation": cell.augmentation} for cell in cells]
-    table = polars.DataFrame(rows, schema=dict.fromkeys([*words, "augmentation"], polars.String))
-    table = table.with_columns(stream=polars.Series([cell.stream for cell in cells]), seed=polars.Series([cell.seed for cell in cells]))
+    example = "write a condition such as \"method = 'mgrl' and seed < 3\"."
+    table = _words(cells)
     try:
-        kept = table.select(polars.sql_expr(where).fill_null(value=True).alias("kept"))["kept"].cast(polars.Boolean)
+        held = table.with_columns(polars.sql_expr(where).alias("held"))["held"]
     except polars.exceptions.PolarsError as error:
-        first = str(error).partition("\n")[0]
-        msg = f"--where got {where!r}, which polars refuses ({first}); write a condition such as \"method = 'mgrl' and seed < 3\"."
+        msg = f"--where got {where!r}, which polars refuses ({str(error).partition(chr(10))[0]}); {example}"
         raise SpecError(msg) from error
+    if held.dtype != polars.Boolean:
+        msg = f"--where got {where!r}, which is neither true nor false of a cell; {example}"
+        raise SpecError(msg)
+    kept, hint = held.fill_null(value=True), "" if held.any() else _hint(where, table)
+    if hint or not kept.any():
+        msg = f"--where got {where!r}, which holds for no cell; {hint or 'mgbench plan without it lists the cells.'}"
+        raise SpecError(msg)
     return [cell for cell, keep in zip(cells, kept, strict=True) if keep]
+
+
+def _words(cells: "list[Cell]") -> "polars.DataFrame":
+    """Return what a condition may speak of, one row a cell; null where a cell has no such word."""
+    import polars
+
+    parts = [{word: getattr(getattr(cell, word), "name", None) for word in ("dataset", "encoder", "method")} for cell in cells]
+    rows = [{**words, "augmentation": cell.augmentation, "stream": cell.stream} for words, cell in zip(parts, cells, strict=True)]
+    table = polars.DataFrame(rows, schema=dict.fromkeys(_WORDS, polars.String))
+    return table.with_columns(polars.Series("seed", [cell.seed for cell in cells]))
+
+
+def _hint(where: str, table: "polars.DataFrame") -> str:
+    """Return the nearest value where a condition names one that no cell has, or an empty string."""
+    for word, got in _EQUALITY.findall(where):
+        known = table[word.lower()].drop_nulls().unique().to_list()
+        if got not in known:
+            return nearest(got, known)
+    return ""
 
 
 def _streams(texts: Collection[str]) -> "list[Stream]":
@@ -228,8 +289,11 @@ def read_seeds(text: str) -> list[int]:
     """Return the seeds that `--seeds` gives."""
     listed = text.startswith("[") and text.endswith("]")
     parts = split(text[1:-1], ",") if listed else [text]
-    sound = all(part.isdecimal() and len(part) < 10 for part in parts)  # noqa: PLR2004 - digits
-    if not sound or (not listed and not 0 < int(text) <= _MOST_SEEDS):
+    sound = all(part.isascii() and part.isdecimal() and len(part) < 10 for part in parts)  # noqa: PLR2004 - digits
+    if sound and not listed and int(text) > _MOST_SEEDS:
+        msg = f"--seeds got {text!r}; {_MOST_SEEDS} are the most."
+        raise SpecError(msg)
+    if not sound or not (listed or int(text)):
         msg = f"--seeds got {text!r}; write how many, such as 3, or a list such as [3,7]."
         raise SpecError(msg)
     return sorted({int(part) for part in parts}) if listed else list(range(int(text)))

@@ -10,6 +10,18 @@ import rich_click as click
 _Command = Callable[..., Any]
 
 
+class _Folder(click.Path):
+    """A folder; an empty text, as an unset variable leaves it, would be the current one."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - as in click
+        if value == "":
+            self.fail("got an empty text; name a folder.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def plugin_option(command: _Command) -> _Command:
     """Add `--plugin FILE`."""
     path = click.Path(path_type=Path)
@@ -20,15 +32,13 @@ def plugin_option(command: _Command) -> _Command:
 
 def store_option(command: _Command) -> _Command:
     """Add `--store DIR`."""
-    return click.option(
-        "--store", type=click.Path(path_type=Path, file_okay=False), help="Where cells are kept.  [default: MGBENCH_STORE, then ./runs]"
-    )(command)
+    return click.option("--store", type=_Folder(), help="Where cells are kept.  [default: MGBENCH_STORE, then ./runs]")(command)
 
 
 def data_root_option(command: _Command) -> _Command:
     """Add `--data-root DIR`."""
     about = "Where the data sets' folders lie.  [default: MGBENCH_DATA, then the configuration, then the platform's data folder]"
-    return click.option("--data-root", "root", type=click.Path(path_type=Path), help=about)(command)
+    return click.option("--data-root", "root", type=_Folder(), help=about)(command)
 
 
 def json_option(command: _Command) -> _Command:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import rich_click as click
 
-from mgbench.cli.axes import GridOptions, grid_options, open_catalogue, plan_of, read_seeds, split_options
+from mgbench.cli.axes import GridOptions, grid_options, kept_halves, open_catalogue, plan_of, read_seeds, split_options
 from mgbench.cli.options import json_option
+from mgbench.cli.run import limit_options, read_limits
 from mgbench.cli.watch import clock
 from mgbench.errors import MissingDataError
 
@@ -26,6 +27,7 @@ _MOST: Final = 60
 
 @click.command("plan")
 @grid_options
+@limit_options
 @json_option
 @click.pass_context
 def plan_command(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click passes every option by name
@@ -37,7 +39,10 @@ def plan_command(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 -
     from mgbench.timing import read_costs
 
     options, rest = split_options(ctx, given)
-    planned = plan_of(options, open_catalogue(options))
+    read_limits(rest)
+    catalogue = open_catalogue(options)
+    planned = plan_of(options, catalogue)
+    planned += kept_halves(planned, options, catalogue)
     store, root = options.places
     costs = read_costs(read_cells(store).values())
     if rest["as_json"]:

@@ -1,16 +1,18 @@
 """`mgbench run`: from planned cells to a summary."""
 
 import contextlib
+import math
 import re
 import sys
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import rich_click as click
 
-from mgbench.cli.axes import GridOptions, grid_options, open_catalogue, plan_of, split_options
+from mgbench.cli.axes import GridOptions, grid_options, half_batches, kept_halves, open_catalogue, plan_of, split_options
 from mgbench.cli.watch import Watcher
 from mgbench.errors import SpecError
 from mgbench.launch.local import Job, Limits, LocalRunner
@@ -26,31 +28,43 @@ _SECONDS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES: Final = {"M": 2**20, "G": 2**30, "T": 2**40}
 
 
+_LIMITS: Final = (
+    click.option("--timeout", metavar="TIME", help="End a cell after 90s, 30m or 2h; its row says timed-out."),
+    click.option("--memory", metavar="SIZE", help="End a cell whose processes use more than 500M or 8G; its row says out-of-memory."),
+    click.option("--fail-fast", is_flag=True, help="Stop at the first cell that fails."),
+    click.option("--max-failures", type=click.IntRange(min=1), help="Stop after so many failed cells."),
+    click.option("--tensorboard", is_flag=True, help="Also write losses for TensorBoard, into the cells' folders."),
+    click.option(
+        "--checkpoint-seconds", type=click.FloatRange(min=0), default=60.0, show_default=True, help="At most one checkpoint in these."
+    ),
+)
+
+
+def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how cells are run, and change no result."""
+    for option in reversed(_LIMITS):
+        command = option(command)
+    return command
+
+
 @click.command("run")
 @grid_options
-@click.option("--timeout", metavar="TIME", help="End a cell after 90s, 30m or 2h; its row says timed-out.")
-@click.option("--memory", metavar="SIZE", help="End a cell whose processes use more than 500M or 8G; its row says out-of-memory.")
-@click.option("--fail-fast", is_flag=True, help="Stop at the first cell that fails.")
-@click.option("--max-failures", type=click.IntRange(min=1), help="Stop after so many failed cells.")
-@click.option("--tensorboard", is_flag=True, help="Also write losses for TensorBoard, into the cells' folders.")
-@click.option(
-    "--checkpoint-seconds", type=click.FloatRange(min=0), default=60.0, show_default=True, help="At most one checkpoint in these."
-)
+@limit_options
 @click.pass_context
 def run_command(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click passes every option by name, and RunOptions names them again
     """Run every combination of the given data sets, methods, encoders and seeds, and evaluate each.
 
     STUDY is a TOML file whose keys are these options; what is given here wins. Finished cells are kept: the same command again runs only
-    what is missing. Exit status: 0 all cells ok or skipped, 1 some failed, 2 usage error or nothing could run.
+    what is missing. Exit status: 0 all cells ok or skipped, 1 some failed or it was stopped, 2 usage error or nothing could run.
     """
     options, rest = split_options(ctx, given)
-    own = RunOptions(
-        Limits(_quantity(rest["timeout"], _SECONDS, "--timeout", "90s, 30m or 2h"), _whole(rest["memory"])),
-        1 if rest["fail_fast"] else rest["max_failures"],
-        rest["checkpoint_seconds"],
-        rest["tensorboard"],
-    )
-    sys.exit(_Campaign(options, own, open_catalogue(options)).run())
+    own = read_limits(rest)
+    try:
+        status = _Campaign(options, own, open_catalogue(options)).run()
+    except KeyboardInterrupt:
+        click.echo("Stopped. What is finished is kept; the same command continues.", err=True)
+        status = 1
+    sys.exit(status)
 
 
 @attrs.frozen
@@ -63,11 +77,23 @@ class RunOptions:
     tensorboard: bool
 
 
+def read_limits(given: dict[str, Any]) -> RunOptions:
+    """Return what these options say, or raise `SpecError` for one that says nothing sound."""
+    if math.isnan(given["checkpoint_seconds"]):
+        msg = "--checkpoint-seconds got nan; write a number of seconds, such as 60."
+        raise SpecError(msg)
+    if given["tensorboard"]:
+        _need_tensorboard()
+    limits = Limits(_quantity(given["timeout"], _SECONDS, "--timeout", "90s, 30m or 2h"), _whole(given["memory"]))
+    failures = 1 if given["fail_fast"] else given["max_failures"]
+    return RunOptions(limits, failures, given["checkpoint_seconds"], given["tensorboard"])
+
+
 def _quantity(text: str | None, units: dict[str, float], option: str, examples: str) -> float | None:
     if text is None:
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([A-Za-z]?)", text.strip())
-    if match is None or match[2] not in units or not float(match[1]):
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]?)", text.strip())
+    if match is None or match[2] not in units or not 0 < float(match[1]) < math.inf:
         msg = f"{option} got {text!r}; write {examples}."
         raise SpecError(msg)
     return float(match[1]) * units[match[2]]
@@ -92,10 +118,11 @@ class _Campaign:
         """Run what is left to do and return the exit status."""
         from mgbench.plan import lay_out
 
-        if self.own.tensorboard:
-            _need_tensorboard()
         store, _ = self.options.places
         planned = plan_of(self.options, self.catalogue)
+        if "half-batch" in self.options.retry:
+            self.halved = {one.folder.path: one for one in planned if one.runs}
+        planned += kept_halves(planned, self.options, self.catalogue)
         watcher = Watcher(store, planned)
         jobs: deque[Job] = deque()
         for one in planned:
@@ -118,9 +145,7 @@ class _Campaign:
         return 0 if not bad else 2 if set(self.statuses) <= {"no-data", "skipped"} else 1
 
     def _job(self, planned: "Planned") -> Job:
-        files = tuple(path.absolute() for path in self.options.plugin_files)
-        if "half-batch" in self.options.retry:
-            self.halved[planned.folder.path] = planned
+        files = self.options.plugin_files
         return Job(planned.folder, *self.options.places, files, self.own.checkpoint_seconds, planned.before, self.own.tensorboard)
 
     def _launch(self, jobs: deque[Job], watcher: Watcher) -> None:
@@ -139,24 +164,20 @@ class _Campaign:
                     return
 
     def _half(self, planned: "Planned", watcher: Watcher) -> list[Job]:
-        """Return the cell once more with half the batch: another cell, with a row of its own, because its result is another's."""
-        from mgbench.catalogue import Budget
-        from mgbench.plan import lay_out, make_plan
+        """Return the job of the cell with half the batch, unless there is none, or it is among the others already."""
+        from mgbench.plan import lay_out
 
-        method = planned.cell.method
-        if method is None or int(method.value("batch_size")) < 4:  # noqa: PLR2004 - a batch of two has no half
+        known = {one.folder.path for one in watcher.planned}
+        made = next(iter(half_batches([planned.cell], self.options, self.catalogue)), None)
+        if made is None or made.cell.method is None or made.folder.path in known:
             return []
-        smaller = self.catalogue.method(method, "default", Budget(batch_size=int(method.value("batch_size")) // 2))
-        made = make_plan([attrs.evolve(planned.cell, method=smaller)], *self.options.places)[0]
         watcher.planned.append(made)
-        watcher.say(f"        once more with batch_size={smaller.value('batch_size')}: {made.folder.path.name}")
+        watcher.say(f"        once more with batch_size={made.cell.method.value('batch_size')}: {made.folder.path.name}")
         if not made.runs:
             self.statuses.append(made.status)
             return []
         lay_out(made)
-        job = self._job(made)
-        self.halved.pop(made.folder.path)  # once
-        return [job]
+        return [self._job(made)]
 
 
 def _need_tensorboard() -> None:

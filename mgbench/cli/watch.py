@@ -8,15 +8,17 @@ from typing import Any, Final, Self
 
 import attrs
 import rich_click as click
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from mgbench.cli.text import counted
 from mgbench.launch.local import Job
 from mgbench.plan import Planned
-from mgbench.snapshot import read_cell, read_cells
-from mgbench.store import CellFolder, read_json
+from mgbench.snapshot import read_cells
+from mgbench.standing import read_progress, read_standing
+from mgbench.store import CellFolder
 from mgbench.timing import Costs, read_costs
 
 
@@ -43,6 +45,7 @@ class Watcher:
     costs: Costs = attrs.field(factory=Costs)
     counted: tuple[float, str] = (float("-inf"), "")
     running: list[Job] = attrs.field(factory=list)
+    waits: bool = False
 
     def __enter__(self) -> Self:
         """Start the table where there is a terminal."""
@@ -62,26 +65,31 @@ class Watcher:
     def __call__(self, running: list[Job], ended: list[Job]) -> None:
         """Tell where the running cells stand."""
         self.running = running
+        if not (running or ended or self.waits):  # a runner that has nothing to start, and has not come to its end, waits for others
+            self.waits = True
+            left = sum(one.runs and one.folder.path not in self.over for one in self.planned)
+            self.say(f"{counted(left, 'cell')} {'is' if left == 1 else 'are'} in other hands; waiting", err=True)
         for job in running if self.live is None else []:
-            progress = read_json(job.folder.progress)
+            progress = read_progress(job.folder)
             now = time.monotonic()
             if now - self.told.setdefault(job.folder, now) >= _EVERY and progress:
                 self.told[job.folder] = now
                 click.echo(f"        {job.folder.path.name}  {progress_text(progress)}")
 
     def _table(self) -> Group:
-        table = Table(box=None, pad_edge=False, show_header=False)
+        rows = []
         for job in self.running:
-            progress = read_json(job.folder.progress)
-            text = progress_text(progress) if progress else "starts"
-            table.add_row(Text(job.folder.path.name, overflow="ellipsis", no_wrap=True), Text(text))
+            progress = read_progress(job.folder)
+            rows.append((job.folder.path.name, progress_text(progress) if progress else "starts"))
+        total = len(self.planned)
         if time.monotonic() - self.counted[0] > _RECKON:
             self.counted = time.monotonic(), self._left()
-        return Group(table, Text(f"{self.done}/{len(self.planned)} cells, {self.counted[1]}", style="bold"))
+        left = f", {self.counted[1]}" if self.done < total else ""
+        return Group(*_lines(rows, self.console.width), Text(f"{self.done}/{total} cells{left}", style="bold"))
 
     def _left(self) -> str:
         """Return the time that is left: each waiting cell weighs what its kin cost."""
-        left = sum(read_json(job.folder.progress).get("seconds_left", 0.0) for job in self.running)
+        left = sum(read_progress(job.folder).get("seconds_left", 0.0) for job in self.running)
         busy = {job.folder.path for job in self.running} | self.over
         waiting = [self.costs.seconds(one.cell) for one in self.planned if one.runs and one.folder.path not in busy]
         known = [seconds for seconds in waiting if seconds is not None]
@@ -110,30 +118,40 @@ class Watcher:
     def ended(self, folder: CellFolder, status: str) -> None:
         """Tell how a cell ended."""
         self.over.add(folder.path)
-        stored = read_json(folder.status)
+        one = read_standing(folder)
         if status == "no-data":  # told once for all cells, when they have run
-            self.missing[stored["reason"]] = None
-            stored = {}
-        rows = read_json(folder.metrics).get("rows", {}) if status == "ok" else {}
-        found = "  ".join(f"{name} {100 * row['top1']:.1f}" for name, row in rows.items())
-        self._line(folder, status, found or stored.get("reason", "").partition("\n")[0])
+            self.missing[one.reason] = None
+        found = "  ".join(f"{name} {100 * row['top1']:.1f}" for name, row in one.rows.items()) if status == "ok" else ""
+        self._line(folder, status, found or ("" if status == "no-data" else one.first_line))
         if status == "ok":  # what has finished teaches what the rest will cost
-            self.costs.learn(read_cell(folder))
+            self.costs.learn(one.stored)
 
     def _line(self, folder: CellFolder, status: str, text: str) -> None:
         self.done += 1
         self.say(f"[{self.done}/{len(self.planned)}] {folder.path.name}  {status}  {text}".rstrip())
 
-    def say(self, line: str) -> None:
-        """Print one line above the table."""
+    def say(self, line: str, *, err: bool = False) -> None:
+        """Print one line above the table; without one, on stderr where it is no result."""
         if self.live:
             self.live.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
-            click.echo(line)
+            click.echo(line, err=err)
 
     def summary(self, statuses: list[str]) -> str:
         """Return how many cells ended how."""
         return ", ".join(f"{count} {status}" for status, count in Counter(statuses).most_common()) or "no cell"
+
+
+def _lines(rows: list[tuple[str, str]], width: int) -> list[RenderableType]:
+    """Return names with their texts beside them, or below them where the terminal is too narrow for both."""
+    if not rows:
+        return []
+    if sum(max(map(len, column)) for column in zip(*rows, strict=True)) + 2 > width:
+        return [Text(line, overflow="fold") for name, text in rows for line in (name, f"  {text}")]
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, text in rows:
+        table.add_row(Text(name), Text(text))
+    return [table]
 
 
 def clock(seconds: float) -> str:

@@ -5,165 +5,32 @@ the runner writes it.
 """
 
 import contextlib
+import errno
 import multiprocessing
 import os
-import signal
-import sys
-import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from multiprocessing.connection import wait
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Final
 
 import attrs
 import psutil
 
-from mgbench.errors import MgbenchError
+from mgbench.launch.process import BUSY, UNWRITTEN, Job, Limits, Running, execute_job, start
 from mgbench.lease import Lease, owner_of
-from mgbench.store import CellFolder, StoreError, read_json, write_json
+from mgbench.snapshot import read_cell
+from mgbench.store import StoreError, write_json
 
 
-#: Exit code of a cell's process that found the cell in other hands.
-_BUSY: Final = 75
-#: Exit code of a cell's process that could not write how the cell ended.
-_UNWRITTEN: Final = 74
-#: What multiprocessing says of a process whose end nobody saw, because the forkserver had gone; also a code of its own making.
-_UNSEEN: Final = 255
+__all__ = ["Job", "Limits", "LocalRunner", "Watch", "execute_job", "gpus"]
+
 #: Seconds between looks at the running processes, and at cells that other runners have.
 _LOOK: Final = 0.2
 _LOOK_AGAIN: Final = 1.0
-
-
-@attrs.frozen
-class Job:
-    """A planned cell and what its process needs to know; `before` is when it had ended last as it was planned."""
-
-    folder: CellFolder
-    store: Path
-    data_root: Path
-    plugin_files: tuple[Path, ...]
-    checkpoint_seconds: float
-    before: float | None = None
-    tensorboard: bool = False
-
-
-@attrs.frozen
-class Limits:
-    """What one cell may use: seconds, and bytes of resident memory of its process and all that it started."""
-
-    seconds: float | None = None
-    memory: int | None = None
-
-
-def execute_job(job: Job) -> str:
-    """Run a cell in this process and return its status."""
-    from mgbench.registry import registry
-    from mgbench.run import execute
-    from mgbench.work import Place
-
-    place = Place(job.folder, job.store, job.data_root, job.checkpoint_seconds, job.before, job.tensorboard, job.plugin_files)
-    return execute(place, registry(job.plugin_files))
-
-
-def _end_with_parent() -> None:
-    """End this process as soon as the runner's has ended, however it ended: a cell must not go on unseen."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # noqa: S101 - only called in a child
-    wait([parent.sentinel])
-    os.killpg(0, signal.SIGKILL)
-
-
-def _in_child(job: Job, gpu: str | None) -> None:
-    os.setsid()  # a group of its own, so that what it starts ends with it, and a terminal's Ctrl-C is the runner's
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    log = os.open(job.folder.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o666)
-    os.dup2(log, sys.stdout.fileno())
-    os.dup2(log, sys.stderr.fileno())
-    if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    try:
-        status = execute_job(job)
-    except StoreError:
-        traceback.print_exc()
-        sys.exit(_UNWRITTEN)
-    if status == "busy":
-        sys.exit(_BUSY)
-
-
-@attrs.define(eq=False)
-class _Running:
-    job: Job
-    slot: int
-    process: ForkServerProcess
-    server: psutil.Process | None
-    began: float
-    ended_for: tuple[str, str] | None = None
-
-    def kill(self) -> None:
-        """End the process and all that it started."""
-        try:
-            os.killpg(self.process.pid or 0, signal.SIGKILL)
-        except ProcessLookupError:  # before its setsid, or after its end
-            self.process.kill()
-
-    @property
-    def unseen(self) -> bool:
-        """Whether nobody knows how, or if, it ended, because the forkserver was killed."""
-        if self.process.exitcode != _UNSEEN or self.server is None:
-            return False
-        try:
-            return not self.server.is_running() or self.server.status() == psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return True
-
-    def check(self, limits: Limits) -> None:
-        """Kill it where it is over a limit."""
-        if self.ended_for is not None:
-            return
-        seconds = time.monotonic() - self.began
-        if limits.seconds is not None and seconds > limits.seconds:
-            self.ended_for = "timed-out", f"it ran longer than {limits.seconds:g} seconds"
-        elif limits.memory is not None and (used := _memory(self.process.pid)) > limits.memory:
-            self.ended_for = "out-of-memory", f"it used {used / 2**30:.2f} GiB, over the ceiling of {limits.memory / 2**30:.2f} GiB"
-        if self.ended_for is not None:
-            self.kill()
-
-
-def _started(context: multiprocessing.context.ForkServerContext, job: Job, gpu: str | None) -> ForkServerProcess:
-    """Start a cell's process; where the forkserver was killed, another one is asked, but not for ever."""
-    for _ in range(3):
-        process = context.Process(target=_in_child, args=(job, gpu), daemon=False)
-        try:
-            process.start()
-        except (EOFError, ConnectionError):
-            continue
-        return process
-    msg = "The process that starts cells ended again and again while it started one; is there memory enough?"
-    raise MgbenchError(msg)
-
-
-def _parent(pid: int | None) -> psutil.Process | None:
-    """Return the process that another one was forked from, or None where that has ended."""
-    try:
-        return psutil.Process(pid).parent()
-    except psutil.NoSuchProcess:
-        return None
-
-
-def _memory(pid: int | None) -> int:
-    """Return the resident bytes of a process and of all that it started."""
-    total = 0
-    try:
-        process = psutil.Process(pid)
-        for one in [process, *process.children(recursive=True)]:
-            total += one.memory_info().rss
-    except psutil.NoSuchProcess:
-        pass  # it ended meanwhile
-    return total
+#: What the system says where one of a cell's files is a folder, or is somebody else's: that stops no other cell.
+_ITS_OWN: Final = (errno.EISDIR, errno.ENOTDIR, errno.EACCES, errno.EPERM)
 
 
 def gpus() -> list[str]:
@@ -187,7 +54,7 @@ class LocalRunner:
     workers: int
     limits: Limits
     watch: Watch
-    _running: list[_Running] = attrs.field(factory=list, init=False)
+    _running: list[Running] = attrs.field(factory=list, init=False)
     _elsewhere: deque[Job] = attrs.field(factory=deque, init=False)
     _looked: float = attrs.field(default=0.0, init=False)
 
@@ -206,7 +73,8 @@ class LocalRunner:
                 self._running = [one for one in self._running if one not in ended]
                 self.watch([one.job for one in self._running], [one.job for one in ended])
                 for one in ended:
-                    status = _status(one)
+                    one.end_group()
+                    status = _ended(one)
                     if status is None:
                         self._elsewhere.append(one.job)
                     else:
@@ -218,13 +86,12 @@ class LocalRunner:
         devices = gpus()
         while self.jobs and len(self._running) < self.workers:
             job = self.jobs.popleft()
-            if owner_of(job.folder.lease):
+            if _held(job):
                 self._elsewhere.append(job)
                 continue
             slot = min(set(range(self.workers)) - {one.slot for one in self._running})
             gpu = devices[slot % len(devices)] if devices else None
-            process = _started(context, job, gpu)
-            self._running.append(_Running(job, slot, process, _parent(process.pid), time.monotonic()))
+            self._running.append(start(context, job, slot, gpu))
 
     def _back(self) -> Iterator[tuple[Job, str]]:
         """Look at the cells that other runners have: yield those that ended there, take up those that were left behind."""
@@ -233,11 +100,10 @@ class LocalRunner:
         self._looked = time.monotonic()
         for _ in range(len(self._elsewhere)):
             job = self._elsewhere.popleft()
-            stored = read_json(job.folder.status)
-            if owner_of(job.folder.lease):
+            if _held(job):
                 self._elsewhere.append(job)
-            elif "ended" in stored and stored["ended"] != job.before:
-                yield job, str(stored["status"])
+            elif end := _told_end(job):
+                yield job, end
             else:
                 self.jobs.append(job)
 
@@ -249,22 +115,50 @@ class LocalRunner:
                 _write_end(one.job, "interrupted", "the same command continues it")
 
 
-def _status(one: _Running) -> str | None:
+def _held(job: Job) -> bool:
+    try:
+        return bool(owner_of(job.folder.lease))
+    except StoreError:  # the cell's process meets the same, and its end is told
+        return False
+
+
+def _told_end(job: Job) -> str | None:
+    """Return how a cell ended since it was planned, or None where it has not, or tells of an end that cannot be: `ok` has a row."""
+    stored = read_cell(job.folder)
+    try:
+        told, rows = stored.status, stored.metrics.get("rows", {})
+        new = "ended" in told and told["ended"] != job.before and "status" in told
+        return str(told["status"]) if new and (told["status"] != "ok" or rows or not stored.cell.evaluators) else None
+    except StoreError:
+        return None
+
+
+def _ended(one: Running) -> str | None:
+    """Return how a cell ended, `damaged` where its own files keep that from being written; None where others have the cell."""
+    try:
+        return _status(one)
+    except StoreError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno not in _ITS_OWN:
+            raise
+        return "damaged"
+
+
+def _status(one: Running) -> str | None:
     """Return the status that a cell wrote, write one where its process died before it could; None where others have the cell."""
     code = one.process.exitcode or 0
-    stored = read_json(one.job.folder.status)
-    if code == _BUSY:
+    if code == BUSY:
         return None
-    if code == 0 and "ended" in stored:
-        return str(stored["status"])
-    if code == _UNWRITTEN:
+    if code == 0 and (end := _told_end(one.job)):
+        return end
+    if code == UNWRITTEN:
         return _write_end(one.job, "interrupted", "it could not write to the store; the same command continues it")
     if one.unseen and one.ended_for is None:
         one.kill()
         with contextlib.suppress(psutil.NoSuchProcess):
             psutil.Process(one.process.pid).wait()
         return _write_end(one.job, "interrupted", "the process that starts cells was killed; the same command continues it")
-    status, reason = one.ended_for or ("killed", f"its process ended with {f'signal {-code}' if code < 0 else f'exit code {code}'}")
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    status, reason = one.ended_for or ("killed", f"its process ended with {how}{'' if code else ' before it had written a result'}")
     return _write_end(one.job, status, reason, number=-code if code < 0 and not one.ended_for else None)
 
 
@@ -274,9 +168,12 @@ def _write_end(job: Job, status: str, reason: str, number: int | None = None) ->
     if not lease.take():
         return None
     with lease:
-        stored = read_json(job.folder.status)
-        if "ended" in stored and stored["ended"] != job.before:
-            return str(stored["status"])
+        if end := _told_end(job):
+            return end
+        try:
+            stored = read_cell(job.folder).status
+        except StoreError:  # the process has left rubbish there
+            stored = {}
         kept = {key: value for key, value in stored.items() if key not in {"failure", "signal"}}
         ending = {"status": status, "reason": reason, "ended": time.time(), **({"signal": number} if number else {})}
         write_json(job.folder.status, {**kept, **ending})

@@ -90,7 +90,7 @@ def test_lost_predictions_are_told(two: Path, mgbench: Command, damage: str) -> 
     done = mgbench("diff", "none-s0", "other", "--store", two)
 
     assert done.exit_code == 0
-    assert f"knn: the predictions of {path.parent.name} cannot be read" in done.output
+    assert f"knn: {path.parent.name}: its predictions cannot be read" in done.output
     assert "knn  top1" in done.output
 
 
