@@ -61,7 +61,7 @@ class Cell:
     @property
     def parts(self) -> tuple[Part, ...]:
         """What decides the cell's weights: data set, encoder, method and the data set before it, where it has them."""
-        return tuple(part for part in (self.dataset, self.encoder, self.method, self.pretrain_on) if part is not None)
+        return tuple(filter(None, (self.dataset, self.encoder, self.method, self.pretrain_on)))
 
     @cached_property
     def id(self) -> str:

@@ -59,7 +59,7 @@ class Costs:
 
     def of(self, cell: Cell) -> Cost | None:
         """Return the median cost of a cell's nearest kin that finished."""
-        key = next((key for key in kin_of(cell) if key in self._known), None)
+        key = next((key for key in kin_of(cell) if key in self._known), None) if self._known else None
         if key is not None and key not in self._medians:
             found = self._known[key]
             self._medians[key] = Cost(median(c.clip for c in found), median(c.rest for c in found), int(median(c.size for c in found)))
@@ -68,8 +68,10 @@ class Costs:
     def seconds(self, cell: Cell) -> float | None:
         """Return the seconds that a cell will take, or None where nothing like it has finished."""
         cost = self.of(cell)
+        if cost is None:
+            return None
         clips = _clips(cell.method, cell.steps, self._fit_clips.get((cell.pretrain_on or cell.dataset).digest, 0))
-        return None if cost is None or clips is None else cost.rest + cost.clip * clips
+        return None if clips is None else cost.rest + cost.clip * clips
 
 
 def _clips(method: Part | None, steps: int | None, fit: int) -> int | None:
