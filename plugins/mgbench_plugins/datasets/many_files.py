@@ -63,7 +63,9 @@ def read_all(read: Read, jobs: Jobs, processes: int | None = None) -> Iterator[A
 
 def _start() -> Process:
     command = [sys.executable, "-m", __name__]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    keeps = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**30))  # else glibc gives memory back after each file
+    given = {**keeps, **os.environ}
+    return subprocess.Popen(command, env=given, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
 def _ask(process: Process, read: Read, jobs: Jobs) -> None:
