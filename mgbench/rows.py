@@ -77,7 +77,7 @@ def predictions_of(evaluator: str, evaluation: Evaluation, fold: Fold) -> polars
 def append_row(folder: CellFolder, evaluator: str, row: dict[str, Any], predictions: polars.DataFrame) -> None:
     """Add one evaluator's predictions, then its row: a row is never without predictions."""
     if folder.predictions.is_file():
-        kept = polars.read_parquet(folder.predictions).filter(polars.col("evaluator") != evaluator)
+        kept = polars.read_parquet(io.BytesIO(folder.predictions.read_bytes())).filter(polars.col("evaluator") != evaluator)
         predictions = polars.concat([kept, predictions])
     buffer = io.BytesIO()
     predictions.write_parquet(buffer)

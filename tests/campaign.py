@@ -8,6 +8,7 @@ with 1 and a sentence at the first thing that is not as it should be.
 
 import collections
 import contextlib
+import io
 import itertools
 import json
 import os
@@ -183,7 +184,7 @@ class Campaign:
                     self.seen["files read"] += _read_file(path)
         for folder in cell_folders(store):
             rows = read_json(folder.metrics).get("rows", {})
-            held = set(polars.read_parquet(folder.predictions)["evaluator"]) if rows else set()
+            held = set(_table(folder.predictions)["evaluator"]) if rows else set()
             if not set(rows) <= held:
                 msg = f"{folder.path} has rows of {sorted(rows)}, and predictions of {sorted(held)}."
                 raise MismatchError(msg)
@@ -238,6 +239,11 @@ def _track(path: Path) -> list[tuple[str, str]]:
     return [(process, mark) for process, mark in (line.split() for line in path.read_text().splitlines())]
 
 
+def _table(path: Path) -> polars.DataFrame:
+    """Read a table from the bytes that stand there at one moment; given a path, polars opens it twice, and it may be replaced between."""
+    return polars.read_parquet(io.BytesIO(path.read_bytes()))
+
+
 def _read_file(path: Path) -> int:
     """Read one file as the project does and return 1, or 0 where it is of no kind that is read."""
     if path.name == "clips.json":
@@ -245,7 +251,7 @@ def _read_file(path: Path) -> int:
     elif path.suffix == ".json":
         read_json(path)
     elif path.suffix == ".parquet":
-        polars.read_parquet(path)
+        _table(path)
     elif path.suffix == ".safetensors":
         with safe_open(path, "numpy") as weights:
             list(weights.keys())
