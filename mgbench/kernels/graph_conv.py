@@ -48,12 +48,26 @@ def masked_graph_conv(
         importance: edge weights `(K, V, V)` that multiply the adjacency.
         joints: numbers of the kept joints, `(V',)` or clip by clip `(N, V')`; the adjacency between them is not renormalised.
         mask: factors of joints, `(N, V')` or `(N, T, V')`, on what goes in and on what comes out.
+
+    Raises `ValueError` where shapes do not fit.
     """
     graph = between(adjacency if importance is None else adjacency * importance, joints)
+    _check(x, graph, weight, bias)
     if mask is None:
         return _forward(x, graph, weight, bias)[0]  # type: ignore[no-any-return]
     rows = (mask if mask.dim() == 3 else mask[:, None]).unsqueeze(3)  # noqa: PLR2004
     return _forward(x * rows, graph, weight, bias)[0] * rows  # type: ignore[no-any-return]
+
+
+def _check(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    clips, joints, channels = x.shape[0], x.shape[2], x.shape[3]
+    subsets, outer, inner = weight.shape
+    square = (subsets, joints, joints)
+    graphs = (square, (clips, *square))
+    if inner != channels or tuple(graph.shape) not in graphs or (bias is not None and tuple(bias.shape) != (subsets, outer)):
+        told = ", ".join(str(tuple(z.shape)) for z in (x, graph, weight, *(() if bias is None else (bias,))))
+        msg = f"Clips (N, T, V, C), graph (K, V, V) or (N, K, V, V), weights (K, O, C) and bias (K, O) do not fit: {told}."
+        raise ValueError(msg)
 
 
 def between(adjacency: Tensor, joints: Tensor | None) -> Tensor:

@@ -162,6 +162,21 @@ def test_a_mask_weighs_what_goes_in_and_out(frames: bool) -> None:
     assert torch.autograd.grad(y.sum(), x)[0][:, :, 2].eq(0).all()
 
 
+@pytest.mark.parametrize("wrong", ["joints", "channels", "subsets", "bias", "clips"])
+def test_shapes_that_do_not_fit_are_told(wrong: str) -> None:
+    """Every shape is named, in one sentence."""
+    x, graph, weight, bias = draw(Case(2, 3, 5, 3, 4), per_clip=True)
+    given = {
+        "joints": (x[:, :, :4], graph, weight, bias),
+        "channels": (x[..., :2], graph, weight, bias),
+        "subsets": (x, graph[:, :2], weight, bias),
+        "bias": (x, graph, weight, bias[:2]),
+        "clips": (x[:1], graph, weight, bias),
+    }[wrong]
+    with pytest.raises(ValueError, match=rf"do not fit: \({given[0].shape[0]}, 3, "):
+        masked_graph_conv(*given)
+
+
 def test_autocast_computes_in_bfloat16() -> None:
     """Under autocast the output is bfloat16 and close to float32, and gradients come back in the dtype of what they belong to."""
     inputs = [z.requires_grad_() for z in draw(Case(2, 3, 17, 16, 32), dtype=torch.float32)]
