@@ -78,6 +78,10 @@ def bench_command(only: tuple[str, ...], dtypes: tuple[str, ...], mode: str, rou
     from mgbench.store import write_bytes
 
     cases = _chosen(only)
+    for path in (lines, plot):
+        if path is not None and not path.absolute().parent.is_dir():
+            msg = f"There is no folder {str(path.parent)!r} to write {path.name!r} to; make it first."
+            raise SpecError(msg)
     torch.set_num_threads(1)
     machine = ceilings(dtypes)
     for line in _environment(machine):

@@ -19,6 +19,10 @@ class _Folder(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - as in click
         if value == "":
             self.fail("got an empty text; name a folder.", param, ctx)
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:  # its bytes are none, and cells are named by texts
+            self.fail(f"got {value!r}, which is no UTF-8; name another folder.", param, ctx)
         return super().convert(value, param, ctx)
 
 

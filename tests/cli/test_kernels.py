@@ -67,6 +67,14 @@ def test_the_check_fails_where_a_form_is_wrong(mgbench: Command, faulty: Case) -
     assert "2 results are not what float64 gives" in done.output
 
 
+def test_a_folder_that_is_not_there_is_told_before_measuring(mgbench: Command, faulty: Case, tmp_path: Path) -> None:
+    """Nothing is measured that could not be written."""
+    done = mgbench("kernels", "bench", "--plot", tmp_path / "none" / "k.png")
+
+    assert done.exit_code == 2
+    assert done.output == f"Error: There is no folder {str(tmp_path / 'none')!r} to write 'k.png' to; make it first.\n"
+
+
 def test_unknown_cases_are_told(mgbench: Command) -> None:
     """Words that no case holds are refused with the nearest operator."""
     done = mgbench("kernels", "check", "--only", "graph_convolution")
