@@ -42,16 +42,14 @@ METHODS: Final = (
     "supervised[epochs=3,batch_size=8,augment=crop[draw=clip]+tread[track=c,pause=0.02]]",
 )
 GRID: Final = ("-d", "waves", "-e", "flat", "-m", ",".join(METHODS), "-E", "knn,linear,majority", "--seeds", "2")
-#: Set by the clock and the machine.
+#: What clock and machine set; what a kill may make of a cell, and what follows.
 TIMED: Final = ("evaluate_seconds", "train_seconds", "peak_memory_mb")
-#: What a kill may make of a cell, and what follows.
 SOUND: Final = {"pending", "running", "killed", "interrupted", "ok"}
-#: Seconds between kills, at most and at least, and how often each kind is.
+#: Seconds between kills, at least and at most; how often each kind is, and how often a runner is killed while it plans; seconds in
+#: which everything must have ended once the runner has, on a busy machine.
 DELAY: Final = (0.05, 1.2)
 KINDS: Final = {"cell": 14, "runner": 4, "forkserver": 1}
-#: How often a runner is killed while it plans, at each such moment.
 EARLY: Final = 0.1
-#: Seconds in which everything must have ended once the runner has, on a busy machine.
 GRACE: Final = 60.0
 
 
@@ -112,8 +110,7 @@ class Campaign:
     def _start(self, name: str, seed: str | None) -> subprocess.Popen[bytes]:
         plugins = [word for file in ("zoo.py", "vandal.py") for word in ("--plugin", str(HERE / file))]
         fixed = ["--store", str(self.folder / "store"), "--workers", str(self.workers), "--checkpoint-seconds", "0", *plugins]
-        given = {"VANDAL_FOLDER": str(self.folder), "XDG_CACHE_HOME": str(self.root / f"cache-{name}")}
-        given |= {"VANDAL_SEED": seed} if seed else {}
+        given = {"VANDAL_FOLDER": str(self.folder), "XDG_CACHE_HOME": str(self.root / f"cache-{name}"), "VANDAL_SEED": seed or ""}
         with (self.folder / "output.txt").open("ab") as output:
             command = [sys.executable, str(HERE / "vandal.py"), "run", *GRID, *fixed]
             return subprocess.Popen(command, env={**os.environ, **given}, stdout=output, stderr=subprocess.STDOUT)

@@ -101,7 +101,7 @@ def _deadly(call: Callable[..., Any], role: str, rng: random.Random, folder: Pat
     return deadly
 
 
-if "VANDAL_FOLDER" in os.environ and "VANDAL_SEED" in os.environ:
+if "VANDAL_FOLDER" in os.environ and os.environ.get("VANDAL_SEED"):
     arm(Path(os.environ["VANDAL_FOLDER"]), os.environ["VANDAL_SEED"])
 
 

@@ -7,6 +7,9 @@ from torch.nn import functional
 
 def byte_dropout(x: Tensor, p: float) -> Tensor:
     """Zero elements of x with probability p, to the nearest 1/256, and scale the others so that the mean stays; 0 <= p < 1."""
+    if not 0 <= p < 1:
+        msg = f"The probability got {p}; it must lie in [0, 1)."
+        raise ValueError(msg)
     kept = max(round(256 * (1 - p)), 1)
     if kept >= 256 or x.device.type != "cpu":  # noqa: PLR2004 - elsewhere torch's own is as fast
         return functional.dropout(x, p)

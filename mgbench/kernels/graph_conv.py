@@ -55,8 +55,12 @@ def masked_graph_conv(
     _check(x, graph, weight, bias)
     if mask is None:
         return _forward(x, graph, weight, bias)[0]  # type: ignore[no-any-return]
+    if tuple(mask.shape) not in {tuple(x.shape[:3]), (x.shape[0], x.shape[2])}:
+        msg = f"A mask is (N, V') or (N, T, V') as the clips are; got {tuple(mask.shape)} for clips {tuple(x.shape)}."
+        raise ValueError(msg)
     rows = (mask if mask.dim() == 3 else mask[:, None]).unsqueeze(3)  # noqa: PLR2004
-    return _forward(x * rows, graph, weight, bias)[0] * rows  # type: ignore[no-any-return]
+    y: Tensor = _forward(x * rows, graph, weight, bias)[0]
+    return y * rows.to(y.dtype)
 
 
 def _check(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> None:

@@ -1,5 +1,6 @@
 """Speed, memory and error of the forms of a case: all in one run, error first, and no speed of what is wrong."""
 
+import math
 import multiprocessing
 import resource
 import statistics
@@ -86,10 +87,13 @@ def errors(case: Case, dtype: torch.dtype) -> dict[str, tuple[float, float]]:
     found = {}
     for name, form in case.forms.items():
         got = _results(form, inputs, towards)
+        if [one.shape for one in got] != [two.shape for two in truth]:
+            found[name] = (math.inf, math.inf)
+            continue
         apart = [(one - two).abs() for one, two in zip(got, truth, strict=True)]
-        rms = max(float(gap.norm() / right.norm().clamp_min(1e-300)) for gap, right in zip(apart, truth, strict=True))
-        largest = max(float(gap.max() / right.abs().max().clamp_min(1e-300)) for gap, right in zip(apart, truth, strict=True))
-        found[name] = (rms, largest)
+        rms = torch.stack([gap.norm() / right.norm().clamp_min(1e-300) for gap, right in zip(apart, truth, strict=True)])
+        largest = torch.stack([gap.max() / right.abs().max().clamp_min(1e-300) for gap, right in zip(apart, truth, strict=True)])
+        found[name] = (float(rms.max()), float(largest.max()))  # a NaN anywhere stays one, which Python's max would lose
     return found
 
 

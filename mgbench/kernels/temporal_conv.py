@@ -37,7 +37,8 @@ def temporal_conv(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 
 
 def pays(x: Tensor, weight: Tensor, stride: int) -> bool:
     """Tell whether the transform is faster: on the processor, in full precision, for many channels and few frames."""
-    plain = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and stride == 1
+    full = x.dtype in {torch.float32, torch.float64} and not torch.is_autocast_enabled("cpu")
+    plain = x.device.type == "cpu" and full and stride == 1
     return plain and min(weight.shape[:2]) >= 64 and weight.shape[2] % 2 == 1 and weight.shape[2] // 2 <= x.shape[1] <= 32  # noqa: PLR2004 - measured
 
 
@@ -48,6 +49,7 @@ def transform_matrices(frames: int, taps: int, dtype: torch.dtype) -> tuple[Tens
 
 
 @cache
+@torch.inference_mode(mode=False)  # what is kept must be fit for training, whoever asks first
 def _matrices(frames: int, taps: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     length, half = frames + taps // 2, taps // 2
     angle = 2 * torch.pi * torch.arange(length // 2 + 1, dtype=torch.float64)[:, None] / length

@@ -58,6 +58,18 @@ def test_what_is_wrong_has_no_speed(mgbench: Command, faulty: Case, tmp_path: Pa
     assert line.count("|") == done.output.splitlines()[4].count("|")
 
 
+def test_a_gradient_that_is_no_number_is_wrong() -> None:
+    """NaN in the last gradient alone is not lost among errors that are small."""
+
+    def broken(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return SMALL.forms["mgbench"](x, graph, weight, bias) + (bias * 0).sum().abs().sqrt()  # whose slope at zero is 0 times infinity
+
+    error = measure.errors(attrs.evolve(SMALL, forms={**SMALL.forms, "broken": broken}), torch.float32)["broken"]
+
+    assert error[0] != error[0]
+    assert not measure.within(error, torch.float32)
+
+
 def test_the_check_fails_where_a_form_is_wrong(mgbench: Command, faulty: Case) -> None:
     """It goes through all, tells which, and exits with 1."""
     done = mgbench("kernels", "check", "--dtype", "fp32", "--dtype", "fp64")

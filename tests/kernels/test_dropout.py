@@ -125,3 +125,10 @@ def test_gradients_pass_through_kept_elements_alone() -> None:
 def test_the_type_stays(dtype: torch.dtype) -> None:
     """The result has the type of the input."""
     assert byte_dropout(torch.ones(16, dtype=dtype), 0.5).dtype == dtype
+
+
+@pytest.mark.parametrize("p", [1.0, 1.5, -0.5])
+def test_a_probability_outside_its_range_is_refused(p: float) -> None:
+    """Nothing is kept at one, and nothing means anything beyond."""
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\)"):
+        byte_dropout(torch.ones(8), p)

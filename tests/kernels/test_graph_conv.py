@@ -177,6 +177,14 @@ def test_shapes_that_do_not_fit_are_told(wrong: str) -> None:
         masked_graph_conv(*given)
 
 
+@pytest.mark.parametrize("shape", [(7, 5), (2, 6), (5,), (2, 3, 6), (1, 5)])
+def test_a_mask_of_another_shape_is_told(shape: tuple[int, ...]) -> None:
+    """A mask is one of the clips' own, and is not stretched."""
+    x, graph, weight, bias = draw(Case(2, 3, 5, 3, 4))
+    with pytest.raises(ValueError, match=r"^A mask is "):
+        masked_graph_conv(x, graph, weight, bias, mask=torch.ones(shape))
+
+
 def test_autocast_computes_in_bfloat16() -> None:
     """Under autocast the output is bfloat16 and close to float32, and gradients come back in the dtype of what they belong to."""
     inputs = [z.requires_grad_() for z in draw(Case(2, 3, 17, 16, 32), dtype=torch.float32)]

@@ -123,3 +123,13 @@ def test_autocast_goes_the_plain_way() -> None:
 
     assert y.dtype == torch.bfloat16
     torch.testing.assert_close(y.float(), by_definition(x, weight, bias), rtol=0.05, atol=0.5)
+
+
+def test_a_first_call_without_gradients_spoils_no_training() -> None:
+    """What is kept from a call under inference mode can be trained through."""
+    x, weight = torch.randn(2, 11, 5, 64), torch.randn(64, 64, 9, 1, requires_grad=True)
+    with torch.inference_mode():
+        temporal_conv(x, weight, None)
+    temporal_conv(x, weight, None).sum().backward()
+
+    assert weight.grad is not None
