@@ -105,7 +105,7 @@ class Watcher:
             if id(one) in quiet:
                 self.done += 1
                 continue
-            again = "" if one.status in {"ok", "skipped"} else "; --retry failed runs it again"
+            again = "" if one.status in {"ok", "skipped", "damaged"} else "; --retry failed runs it again"
             reason = (
                 f"stale ({one.stale}); --retry stale runs it again"
                 if one.stale

@@ -51,7 +51,8 @@ def cross_correlation_loss(anchor: Tensor, *views: Tensor, lambd: float, norm: N
     Raises `ValueError` for an unknown norm, no view, shapes that differ, or fewer than two clips.
     """
     streams = _stacked(anchor, *views)
-    return operator(streams, lambd, *settings(norm, len(anchor)), uses_grams(streams))[0]  # type: ignore[no-any-return]
+    loss: Tensor = operator(streams, lambd, *settings(norm, len(anchor)), uses_grams(streams))[0]
+    return loss
 
 
 @torch.no_grad()
@@ -68,10 +69,10 @@ def redundancy(anchor: Tensor, *views: Tensor, norm: Norm = "batch") -> Tensor:
 def _stacked(anchor: Tensor, *views: Tensor) -> Tensor:
     """Return all of them, `(S, N, D)`."""
     shapes = {tuple(z.shape) for z in (anchor, *views)}
-    if not views or len(shapes) != 1 or anchor.dim() != 2:  # noqa: PLR2004
+    if not views or len(shapes) != 1 or anchor.dim() != 2:
         msg = f"The loss takes an anchor (N, D) and views of its shape; got {[tuple(z.shape) for z in (anchor, *views)]}."
         raise ValueError(msg)
-    if len(anchor) < 2:  # noqa: PLR2004
+    if len(anchor) < 2:
         msg = f"The loss compares clips, so it takes two or more; got {len(anchor)}."
         raise ValueError(msg)
     return torch.stack([anchor, *views])
@@ -165,14 +166,14 @@ def _(grad: Tensor, units: Tensor, scale: Tensor, diagonals: Tensor, products: T
     return torch.empty_like(units)
 
 
-def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:  # noqa: ANN401
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:  # noqa: ANN401 - torch gives its context no type
     streams, ctx.lambd, _, ctx.factor, _, ctx.grams = inputs
     ctx.dtype = streams.dtype
     ctx.save_for_backward(*output[1:])
     ctx.mark_non_differentiable(*output[1:])
 
 
-def _differentiate(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, None, None, None, None, None]:  # noqa: ANN401
+def _differentiate(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, None, None, None, None, None]:  # noqa: ANN401 - torch gives its context no type
     return _backward(grad, *ctx.saved_tensors, ctx.lambd, ctx.factor, ctx.grams).to(ctx.dtype), None, None, None, None, None
 
 

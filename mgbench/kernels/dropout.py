@@ -11,7 +11,7 @@ def byte_dropout(x: Tensor, p: float) -> Tensor:
         msg = f"The probability got {p}; it must lie in [0, 1)."
         raise ValueError(msg)
     kept = max(round(256 * (1 - p)), 1)
-    if kept >= 256 or x.device.type != "cpu":  # noqa: PLR2004 - elsewhere torch's own is as fast
+    if kept >= 256 or x.device.type != "cpu":  # elsewhere torch's own is as fast
         return functional.dropout(x, p)
     words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
     mask = (words.view(torch.uint8)[: x.numel()] < kept).to(x.dtype).mul_(256 / kept)

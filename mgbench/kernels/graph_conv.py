@@ -24,7 +24,7 @@ def graph_conv_reference(x: Tensor, adjacency: Tensor, weight: Tensor, bias: Ten
         x.permute(0, 3, 1, 2), weight.reshape(subsets * outer, inner, 1, 1), None if bias is None else bias.flatten()
     )
     mixed = mixed.unflatten(1, (subsets, outer))
-    words = "nkotv,nkvw->notw" if adjacency.dim() == 4 else "nkotv,kvw->notw"  # noqa: PLR2004
+    words = "nkotv,nkvw->notw" if adjacency.dim() == 4 else "nkotv,kvw->notw"
     return torch.einsum(words, mixed, adjacency).permute(0, 2, 3, 1).contiguous()
 
 
@@ -54,11 +54,12 @@ def masked_graph_conv(
     graph = between(adjacency if importance is None else adjacency * importance, joints)
     _check(x, graph, weight, bias)
     if mask is None:
-        return _forward(x, graph, weight, bias)[0]  # type: ignore[no-any-return]
+        whole: Tensor = _forward(x, graph, weight, bias)[0]
+        return whole
     if tuple(mask.shape) not in {tuple(x.shape[:3]), (x.shape[0], x.shape[2])}:
         msg = f"A mask is (N, V') or (N, T, V') as the clips are; got {tuple(mask.shape)} for clips {tuple(x.shape)}."
         raise ValueError(msg)
-    rows = (mask if mask.dim() == 3 else mask[:, None]).unsqueeze(3)  # noqa: PLR2004
+    rows = (mask if mask.dim() == 3 else mask[:, None]).unsqueeze(3)
     y: Tensor = _forward(x * rows, graph, weight, bias)[0]
     return y * rows.to(y.dtype)
 
@@ -90,7 +91,7 @@ def _first(weight: Tensor) -> bool:
 
 def _rows(graph: Tensor, *, first: bool) -> Tensor:
     """Return the graph as one matrix: `((w k), v)` for what is gathered first, `(w, (v k))` for what is mixed first."""
-    if graph.dim() == 4:  # noqa: PLR2004
+    if graph.dim() == 4:
         graph = graph.unsqueeze(1)  # of a clip, for all its frames
     *batch, subsets, inner, outer = graph.shape
     if first:
@@ -119,7 +120,7 @@ def _forward(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> t
         y = _times(rows, between_)
     if bias is not None:
         share = torch.einsum("...kvw,ko->...wo", graph, bias)
-        y += share if share.dim() == 2 else share.unsqueeze(1)  # noqa: PLR2004
+        y += share if share.dim() == 2 else share.unsqueeze(1)
     return y, between_
 
 
@@ -153,17 +154,17 @@ def _backward(
         to_x, to_rows = (flat @ mixing.T).view_as(x), _paired(grad, between_, rows)
         to_weight = (flat.T @ x.reshape(-1, channels)).view_as(weight)
         to_graph = to_rows.unflatten(-1, (-1, subsets)).movedim(-3, -1).movedim(-2, -3)
-    to_graph = (to_graph.squeeze(1) if graph.dim() == 4 else to_graph).contiguous()  # noqa: PLR2004
+    to_graph = (to_graph.squeeze(1) if graph.dim() == 4 else to_graph).contiguous()
     if bias is None:
         return to_x, to_graph, to_weight.contiguous(), x.new_empty(0)
-    share = grad.sum(dim=1) if graph.dim() == 4 else grad.sum(dim=(0, 1))  # noqa: PLR2004
+    share = grad.sum(dim=1) if graph.dim() == 4 else grad.sum(dim=(0, 1))
     to_graph = to_graph + torch.einsum("ko,...wo->...kw", bias, share).unsqueeze(-2)
     return to_x, to_graph, to_weight.contiguous(), torch.einsum("...kvw,...wo->ko", graph, share)
 
 
 def _times(rows: Tensor, x: Tensor) -> Tensor:
     """Return `rows @ x[n, t]` of every frame, contiguous."""
-    if rows.dim() == 2 and x.shape[-1] < _NARROW:  # noqa: PLR2004
+    if rows.dim() == 2 and x.shape[-1] < _NARROW:
         blocks = (rows @ _side_by_side(x)).unflatten(1, (-1, x.shape[-1]))
         frames: Tensor = blocks.transpose(0, 1).contiguous()
         return frames.view(*x.shape[:2], len(rows), x.shape[-1])
@@ -172,7 +173,7 @@ def _times(rows: Tensor, x: Tensor) -> Tensor:
 
 def _paired(left: Tensor, right: Tensor, rows: Tensor) -> Tensor:
     """Return the sum over frames of `left right^T`, shaped as the graph's rows: one for all clips, or one a clip."""
-    if rows.dim() == 4:  # noqa: PLR2004
+    if rows.dim() == 4:
         return torch.matmul(left, right.mT).sum(dim=1, keepdim=True)
     if left.shape[-1] < _NARROW:
         return _side_by_side(left) @ _side_by_side(right).T
@@ -192,12 +193,12 @@ def _(
     return like[0], like[1], like[2], x.new_empty(0 if bias is None else bias.shape)
 
 
-def _save(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:  # noqa: ANN401
+def _save(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:  # noqa: ANN401 - torch gives its context no type
     ctx.save_for_backward(*inputs, output[1])
     ctx.mark_non_differentiable(output[1])
 
 
-def _differentiate(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+def _differentiate(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch gives its context no type
     bias = ctx.saved_tensors[3]
     *others, to_bias = _backward(grad, *ctx.saved_tensors)
     return *others, None if bias is None else to_bias

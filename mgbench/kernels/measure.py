@@ -135,7 +135,7 @@ def times(case: Case, forms: Iterable[str], dtype: torch.dtype, mode: Mode, roun
     for turn in range(rounds + 1):
         for name in calls if turn % 2 else reversed(calls):
             repeats = 1 if turn == 0 else max(1, min(20, int(5 / max(min(found[name] or [1e9]), 1e-3))))
-            taken = _timed(lambda call=calls[name], repeats=repeats: [call() for _ in range(repeats)]) / repeats  # type: ignore[misc]
+            taken = _timed(lambda call=calls[name], repeats=repeats: [call() for _ in range(repeats)]) / repeats  # type: ignore[misc]  # a lambda with defaults has no type
             if turn:
                 found[name].append(taken)
     return found
@@ -149,7 +149,7 @@ def ceilings(dtypes: Iterable[str]) -> Ceilings:
     multiply = {}
     for name in dtypes:
         a = torch.ones(1024, 1024, dtype=DTYPES[name])
-        multiply[name] = 2 * 1024**3 / min(_timed(lambda a=a: a @ a) for _ in range(5)) * 1000  # type: ignore[misc]
+        multiply[name] = 2 * 1024**3 / min(_timed(lambda a=a: a @ a) for _ in range(5)) * 1000  # type: ignore[misc]  # as above
     return Ceilings(2 * source.nbytes / copied * 1000, multiply)
 
 

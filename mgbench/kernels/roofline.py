@@ -31,5 +31,5 @@ def draw(rows: Iterable[Row], machine: Ceilings) -> bytes:
         axes.plot([], [], "_", color=colour, label=form)
     axes.legend(fontsize="small")
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)  # type: ignore[no-untyped-call]
+    FigureCanvasAgg(figure).print_png(buffer)  # type: ignore[no-untyped-call]  # in matplotlib
     return buffer.getvalue()

@@ -39,7 +39,7 @@ def pays(x: Tensor, weight: Tensor, stride: int) -> bool:
     """Tell whether the transform is faster: on the processor, in full precision, for many channels and few frames."""
     full = x.dtype in {torch.float32, torch.float64} and not torch.is_autocast_enabled("cpu")
     plain = x.device.type == "cpu" and full and stride == 1
-    return plain and min(weight.shape[:2]) >= 64 and weight.shape[2] % 2 == 1 and weight.shape[2] // 2 <= x.shape[1] <= 32  # noqa: PLR2004 - measured
+    return plain and min(weight.shape[:2]) >= 64 and weight.shape[2] % 2 == 1 and weight.shape[2] // 2 <= x.shape[1] <= 32  # measured
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # a compiler would make them anew in every step

@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
+import attrs
 import pytest
 from rich.console import Console
 
@@ -54,3 +55,16 @@ def test_nothing_is_left_of_the_last_cell(watcher: Watcher) -> None:
     watcher.ended(watcher.planned[0].folder, "killed")
 
     assert _shown(watcher, 80) == ["1/1 cells"]
+
+
+def test_a_damaged_cell_is_not_said_to_run_again(watcher: Watcher, capsys: pytest.CaptureFixture[str]) -> None:
+    """No option repairs a file; its reason says what to remove."""
+    watcher.console = Console(file=io.StringIO())
+    watcher.planned = [
+        attrs.evolve(watcher.planned[0], status=status, reason="why", todo=(), trains=False) for status in ("damaged", "failed")
+    ]
+    watcher.tell_kept()
+    damaged, failed = capsys.readouterr().out.splitlines()
+
+    assert damaged.endswith("damaged (kept)  why")
+    assert failed.endswith("failed (kept)  why; --retry failed runs it again")
