@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 import attrs
-import numpy as np
 
 from mgbench import Clips, DataError, Dataset, Skeleton, load_skeleton, make_clips
 from mgbench.components import Split
-from mgbench.safe_pickle import load_pickle
-from mgbench_plugins.datasets.arrays import map_array
+from mgbench_plugins.datasets.owners_tensors import read_tensors
 from mgbench_plugins.datasets.tables import Array, read_integers, read_matrix, read_text
 
 
@@ -156,37 +154,13 @@ def _packed(split: Split, folder: Path) -> Iterator[_Clip]:
     """Yield the clips of the owners' tensors; their train file holds the validation subjects too."""
     stem = "test" if split == "test" else "train"
     path = folder / f"{stem}_data.npy"
-    names, labels = _packed_labels(folder / f"{stem}_label.pkl")
-    x = map_array(path, "a whole .npy file of float32 (N, 3, T, 25, 1)")
-    if x.ndim != 5 or (*x.shape[:2], *x.shape[3:]) != (len(names), 3, _JOINTS, 1) or x.dtype != np.float32:  # noqa: PLR2004
-        msg = f"{str(path)!r} is {x.dtype} {x.shape}; it must be float32 ({len(names)}, 3, T, 25, 1), a clip for each name in its labels."
-        raise DataError(msg)
-    for index, (name, label) in enumerate(zip(names, labels, strict=True)):
-        subject = _subject(path, name, stem)
-        if subject not in _SUBJECTS[split]:
-            continue
-        clip = np.moveaxis(x[index], (0, 1, 2, 3), (3, 0, 2, 1))
-        if not np.isfinite(clip).all():
-            msg = f"{str(path)!r}, clip {name!r} has a coordinate that is not finite."
-            raise DataError(msg)
-        seen = np.flatnonzero(clip.any(axis=(1, 2, 3)))
-        if not seen.size:
+    for name, label, clip in read_tensors(
+        folder / stem, _JOINTS, len(_CLASSES), lambda name: _subject(path, name, stem) in _SUBJECTS[split]
+    ):
+        if not clip.any():
             msg = f"{str(path)!r}, clip {name!r} is empty: all its frames are zero, which stands for padding."
             raise DataError(msg)
-        yield np.array(clip[: seen[-1] + 1]), label, subject, name
-
-
-def _packed_labels(path: Path) -> tuple[list[str], list[int]]:
-    held = load_pickle(path)
-    paired = isinstance(held, tuple | list) and len(held) == 2 and all(isinstance(part, tuple | list | np.ndarray) for part in held)  # noqa: PLR2004
-    if not paired or len(held[0]) != len(held[1]):
-        msg = f"{str(path)!r} must hold two lists of one length, names and class numbers."
-        raise DataError(msg)
-    for index, (name, label) in enumerate(zip(*held, strict=True)):
-        if not isinstance(name, str) or not isinstance(label, int | np.integer) or not 0 <= label < len(_CLASSES):
-            msg = f"{str(path)!r}, entry {index} is ({name!r}, {label!r}); allowed are a name and a class number 0 to {len(_CLASSES) - 1}."
-            raise DataError(msg)
-    return [str(name) for name in held[0]], [int(label) for label in held[1]]
+        yield clip, label, _subject(path, name, stem), name
 
 
 def _subject(path: Path, name: str, stem: str) -> int:
