@@ -1,9 +1,8 @@
 """The options that span a grid, shared by `run` and `plan`, and the way from them to planned cells."""
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import rich_click as click
@@ -11,6 +10,7 @@ import rich_click as click
 from mgbench.cli.components import complete_name, warn_of_failures
 from mgbench.cli.options import data_root_option, plugin_option, store_option
 from mgbench.cli.study import with_study
+from mgbench.cli.where import keep_where
 from mgbench.components import Precision
 from mgbench.errors import SpecError, nearest
 from mgbench.paths import data_root, store_root
@@ -20,8 +20,6 @@ from mgbench.spec import split
 
 
 if TYPE_CHECKING:
-    import polars
-
     from mgbench.catalogue import Catalogue
     from mgbench.components import Stream
     from mgbench.grid import Axes, Cell, Run
@@ -34,9 +32,6 @@ _FLOORS = ("untrained", "untrained[calibrate=true]")
 #: More seeds than anybody runs, and few enough to list.
 _MOST_SEEDS = 10_000
 _BUDGET = "Overrides every method's recipe."
-_WORDS: Final = ("dataset", "encoder", "method", "augmentation", "stream")
-#: Where a condition compares a word with a text.
-_EQUALITY: Final = re.compile(rf"(?i)\b({'|'.join(_WORDS)})\s*==?\s*'([^']*)'")
 _WHERE = "Keep the cells for which this SQL condition holds, of dataset, encoder, method, augmentation, stream and seed."
 
 
@@ -164,7 +159,7 @@ def plan_of(options: GridOptions, catalogue: "Catalogue") -> "list[Planned]":
     if options.preprocess not in PREPROCESSINGS:
         msg = f"There is no preprocessing {options.preprocess!r}; {nearest(options.preprocess, PREPROCESSINGS)}"
         raise SpecError(msg)
-    cells = _chosen(make_cells(_axes(options, catalogue), _shared(options), catalogue), options.where)
+    cells = keep_where(make_cells(_axes(options, catalogue), _shared(options), catalogue), options.where)
     catalogue.save()
     warn_of_failures(catalogue.registry)
     return make_plan(cells, *options.places, options.retry)
@@ -232,48 +227,6 @@ def _sources(texts: tuple[str, ...], catalogue: "Catalogue") -> "Iterator[Part |
             yield None
         else:
             yield from catalogue.axis("dataset", (text,))
-
-
-def _chosen(cells: "list[Cell]", where: str | None) -> "list[Cell]":
-    """Return the cells for which a condition holds; one that lacks what it speaks of, as the floors of clips do, is kept."""
-    if where is None:
-        return cells
-    import polars
-
-    example = "write a condition such as \"method = 'mgrl' and seed < 3\"."
-    table = _words(cells)
-    try:
-        held = table.with_columns(polars.sql_expr(where).alias("held"))["held"]
-    except polars.exceptions.PolarsError as error:
-        msg = f"--where got {where!r}, which polars refuses ({str(error).partition(chr(10))[0]}); {example}"
-        raise SpecError(msg) from error
-    if held.dtype != polars.Boolean:
-        msg = f"--where got {where!r}, which is neither true nor false of a cell; {example}"
-        raise SpecError(msg)
-    kept, hint = held.fill_null(value=True), "" if held.any() else _hint(where, table)
-    if hint or not kept.any():
-        msg = f"--where got {where!r}, which holds for no cell; {hint or 'mgbench plan without it lists the cells.'}"
-        raise SpecError(msg)
-    return [cell for cell, keep in zip(cells, kept, strict=True) if keep]
-
-
-def _words(cells: "list[Cell]") -> "polars.DataFrame":
-    """Return what a condition may speak of, one row a cell; null where a cell has no such word."""
-    import polars
-
-    parts = [{word: getattr(getattr(cell, word), "name", None) for word in ("dataset", "encoder", "method")} for cell in cells]
-    rows = [{**words, "augmentation": cell.augmentation, "stream": cell.stream} for words, cell in zip(parts, cells, strict=True)]
-    table = polars.DataFrame(rows, schema=dict.fromkeys(_WORDS, polars.String))
-    return table.with_columns(polars.Series("seed", [cell.seed for cell in cells]))
-
-
-def _hint(where: str, table: "polars.DataFrame") -> str:
-    """Return the nearest value where a condition names one that no cell has, or an empty string."""
-    for word, got in _EQUALITY.findall(where):
-        known = table[word.lower()].drop_nulls().unique().to_list()
-        if got not in known:
-            return nearest(got, known)
-    return ""
 
 
 def _streams(texts: Collection[str]) -> "list[Stream]":
