@@ -1,95 +1,20 @@
 """Audits: what is wrong is found where it was planted, and nothing is found in what is sound."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import attrs
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from bodies import Made, Rows, body, sound
 
-from mgbench import Clips, DataError, Dataset, Skeleton, load_skeleton, make_clips
+from mgbench import Clips, DataError, load_skeleton
 from mgbench.audit.finding import Finding
-from mgbench.audit.measures import _spans, measure
 from mgbench.audit.report import audit
 from mgbench.components import Split
 
 
-Rows = dict[Split, list[dict[str, Any]]]
-CLASSES = ("wave", "nod", "shrug")
 ANKLES, FEET = ([load_skeleton("kinect25").joint(f"{joint}_{side}") for side in ("left", "right")] for joint in ("ankle", "foot"))
-
-
-@attrs.frozen(eq=False)
-class Made(Dataset):
-    """Clips from memory."""
-
-    name = "made"
-
-    rows: Any = None
-    layout: str = "kinect25"
-    stated: Any = ()
-
-    @property
-    def skeleton(self) -> Skeleton:
-        """Any layout."""
-        return load_skeleton(self.layout)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Three."""
-        return CLASSES
-
-    @property
-    def published(self) -> Mapping[Split, int | tuple[int, ...]]:
-        """What a test states."""
-        return dict(self.stated)
-
-    def load(self, split: Split, folder: Path) -> Clips:
-        """Join the rows of a split."""
-        rows = self.rows[split]
-        return make_clips([row["x"] for row in rows], *([row[key] for row in rows] for key in ("label", "subject", "name")))
-
-
-def body(rng: np.random.Generator, frames: int, layout: str = "kinect25") -> np.ndarray:
-    """Return a clip of one person `(T, 1, V, C)` in a posture of its own, who moves a little and smoothly; feet point where chests do."""
-    skeleton = load_skeleton(layout)
-    size = (len(skeleton.joints), 3)
-    posture = np.random.default_rng(0).normal(size=size)
-    for left, right in skeleton.mirror:
-        posture[right] = posture[left] * (-1, 1, 1)
-    posture += rng.normal(scale=0.15, size=size)
-    if layout != "openpose18":
-        at = {joint: posture[number] for number, joint in enumerate(skeleton.joints)}
-        left = at["shoulder_left"] + at["hip_left"] - at["shoulder_right"] - at["hip_right"]
-        ahead = np.cross(left, at["head"] - (at["hip_left"] + at["hip_right"]) / 2)
-        for side in ("left", "right"):
-            at[f"foot_{side}"][:] = at[f"ankle_{side}"] + ahead / np.linalg.norm(ahead)
-    time = np.linspace(0, 1, frames)[:, None, None]
-    reach = rng.normal(scale=0.02, size=(3, *size))
-    waves = [reach[rate - 1] * np.sin(np.pi * rate * time + rng.uniform(0, 6)) for rate in (1, 2, 3)]
-    return (3 + posture + sum(waves))[:, None].astype(np.float32)
-
-
-def sound(layout: str = "kinect25") -> Rows:
-    """Return three splits in which nothing is wrong."""
-    rng = np.random.default_rng(1)
-    people: dict[Split, range] = {"train": range(4), "val": range(4, 6), "test": range(6, 9)}
-    return {
-        split: [
-            {
-                "x": body(rng, int(rng.integers(12, 40)), layout),
-                "label": i % 3,
-                "subject": person,
-                "name": f"secret-{split}-{person}-{i}",
-            }
-            for person in numbers
-            for i in range(6)
-        ]
-        for split, numbers in people.items()
-    }
 
 
 def look(rows: Rows, **options: Any) -> list[Finding]:
@@ -351,35 +276,6 @@ def test_majority_scores_are_those_of_the_splits() -> None:
     assert "'wave', the most frequent class of train, scores 0.0% on test; test's own most frequent, 'nod', has 66.7%." in text
 
 
-@given(
-    st.integers(12, 60),
-    st.integers(12, 60),
-    st.floats(0.01, 100),
-    st.lists(st.floats(-5, 5), min_size=3, max_size=3),
-    st.integers(0, 2**16),
-)
-def test_fingerprint_survives_rate_place_and_scale(frames: int, others: int, scale: float, place: list[float], seed: int) -> None:
-    """A copy at another rate, of another size, somewhere else, is nearer than any other clip, by far."""
-    rng = np.random.default_rng(seed)
-    first, second = body(rng, frames), body(rng, frames)
-    time = np.linspace(0, frames - 1, others)
-    flat = np.stack([np.interp(time, np.arange(frames), column) for column in first.reshape(frames, -1).T], axis=1)
-    copy = flat.reshape(others, 1, 25, 3) * scale + place
-    prints = measure(make_clips([first, copy, second], [0, 0, 0], [0, 0, 0], ["a", "b", "c"]), load_skeleton("kinect25")).fingerprint
-
-    assert np.linalg.norm(prints[0, 0] - prints[1, 0]) < 0.01
-    assert np.linalg.norm(prints[0, 0] - prints[2, 0]) > 0.05
-
-
-@given(st.integers(1, 40), st.integers(0, 2**16))
-def test_spans_lose_nothing(frames: int, seed: int) -> None:
-    """The spans of a clip of any length are its sum, and those of a constant are equal."""
-    values = np.random.default_rng(seed).normal(size=(frames, 2))
-
-    assert _spans(values).sum(axis=0) == pytest.approx(values.sum(axis=0))
-    assert _spans(np.ones((frames, 1))) == pytest.approx(frames / 8)
-
-
 def test_order_of_clips_changes_nothing() -> None:
     """The same clips in another order give the same sentences."""
     rows = sound()
@@ -389,14 +285,3 @@ def test_order_of_clips_changes_nothing() -> None:
     rows["val"] = rows["val"][::-1]
 
     assert [one.text for one in look(rows)] == before
-
-
-def test_measures_of_a_clip() -> None:
-    """Lost joints are counted of people who are there only, and a missing frame is no jump."""
-    x = np.ones((6, 2, 25, 3), np.float32) * np.arange(1, 26)[:, None]
-    x[:, 1] = 0
-    x[2, 0] = 0
-    x[4, 0, 5] = 0
-    one = measure(make_clips([x], [0], [0], ["a"]), load_skeleton("kinect25"))
-
-    assert (one.empty[0], one.missing[0], one.expected[0], one.jumps[0]) == (1, 1, 5 * 25, 0)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from star import STAR
 
 from mgbench import DataError, Skeleton, load_skeleton
 from mgbench.skeleton import read_skeleton, skeleton_names
@@ -43,22 +44,6 @@ def star(**changes: object) -> Skeleton:
         "parts": parts,
     }
     return Skeleton(**{**fields, **changes})  # type: ignore[arg-type]
-
-
-STAR = """
-root = "hub"
-centre = "hub"
-spine = "hub"
-axes = ["x", "y", "z"]
-joints = ["hub", "left", "right", "foot"]
-bones = [["left", "hub"], ["right", "hub"], ["foot", "hub"]]
-mirror = [["left", "right"]]
-
-[parts]
-trunk = ["hub"]
-arms = ["left", "right"]
-legs = ["foot"]
-"""
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from mgbench_plugins.datasets.packed import Packed
+from star import STAR
 
 from mgbench import Clips, DataError, SpecError, load_skeleton
 from mgbench.components import Split
@@ -24,20 +25,6 @@ from mgbench.skeleton import skeleton_names
 
 ACCEPT = "split the clips by people, or accept it with shared_subjects=true, which every record then says."
 KINECT = {"folder": "mine", "skeleton": "kinect25"}
-STAR = """
-root = "hub"
-centre = "hub"
-spine = "hub"
-axes = ["x", "y", "z"]
-joints = ["hub", "left", "right", "foot"]
-bones = [["left", "hub"], ["right", "hub"], ["foot", "hub"]]
-mirror = [["left", "right"]]
-
-[parts]
-trunk = ["hub"]
-arms = ["left", "right"]
-legs = ["foot"]
-"""
 
 
 def write(folder: Path, part: str, names: list[str], labels: list[int] | None = None, joints: int = 25) -> npt.NDArray[np.float32]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from mgbench_plugins.datasets.packed import Packed
+from opened import load_checked, refuse
 
 from mgbench import Clips, DataError
 from mgbench.components import Split
@@ -45,15 +46,13 @@ def write(folder: Path, held: dict[str, npt.NDArray[Any]], *, name: str = "mine.
 
 
 def loaded(folder: Path, split: Split = "train", dataset: Packed = MINE) -> Clips:
-    """Return a split, held against the contract."""
-    opened = dataset.at(folder)
-    return opened.load(split, folder).check(opened.skeleton, len(opened.classes), "packed")
+    """Return a split of mine."""
+    return load_checked(dataset, folder, split)
 
 
 def refused(said: str, folder: Path, dataset: Packed = MINE) -> None:
-    """Hold the whole sentence of the error against what is expected; `{}` stands for the archive."""
-    with pytest.raises(DataError, match=f"^{re.escape(said.replace('{}', str(folder / 'mine.npz')))}$"):
-        loaded(folder, dataset=dataset)
+    """Hold the whole sentence of the error against what is expected; `{}` stands for what is read."""
+    refuse(dataset, folder, said, folder / "mine.npz")
 
 
 @pytest.mark.parametrize("small", [False, True])

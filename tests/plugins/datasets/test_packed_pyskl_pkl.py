@@ -1,7 +1,6 @@
 """The pickle of pyskl: protocols, clips of any length, scores, and annotations that do not fit told by name."""
 
 import pickle
-import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from mgbench_plugins.datasets.packed import Packed
+from opened import load_checked, refuse
 
 from mgbench import Clips, DataError
 from mgbench.components import Split
@@ -38,15 +38,13 @@ def three(**changed: Any) -> list[dict[str, Any]]:
 
 
 def loaded(folder: Path, split: Split = "train", dataset: Packed = MINE) -> Clips:
-    """Return a split, held against the contract."""
-    opened = dataset.at(folder)
-    return opened.load(split, folder).check(opened.skeleton, len(opened.classes), "packed")
+    """Return a split of mine."""
+    return load_checked(dataset, folder, split)
 
 
 def refused(said: str, folder: Path, dataset: Packed = MINE) -> None:
-    """Hold the whole sentence of the error against what is expected; `{}` stands for the pickle."""
-    with pytest.raises(DataError, match=f"^{re.escape(said.replace('{}', str(folder / 'mine.pkl')))}$"):
-        loaded(folder, dataset=dataset)
+    """Hold the whole sentence of the error against what is expected; `{}` stands for what is read."""
+    refuse(dataset, folder, said, folder / "mine.pkl")
 
 
 def test_clips_come_back_in_the_order_of_the_split(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """ST-GCN's arrays: what is written comes back, and a file that is cut, changed or somebody else's is told in words."""
 
 import pickle
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mgbench_plugins.datasets.packed import Packed
+from opened import load_checked, refuse
 
 from mgbench import Clips, DataError
 from mgbench.components import Split
@@ -45,15 +45,13 @@ def mine(tmp_path: Path) -> Path:
 
 
 def loaded(folder: Path, split: Split = "train", dataset: Packed = MINE) -> Clips:
-    """Return a split, held against the contract."""
-    opened = dataset.at(folder)
-    return opened.load(split, folder).check(opened.skeleton, len(opened.classes), "packed")
+    """Return a split of mine."""
+    return load_checked(dataset, folder, split)
 
 
 def refused(said: str, folder: Path, dataset: Packed = MINE) -> None:
-    """Hold the whole sentence of the error against what is expected; `{}` stands for the folder."""
-    with pytest.raises(DataError, match=f"^{re.escape(said.replace('{}', str(folder)))}$"):
-        loaded(folder, dataset=dataset)
+    """Hold the whole sentence of the error against what is expected; `{}` stands for what is read."""
+    refuse(dataset, folder, said, folder)
 
 
 def test_padding_is_cut(mine: Path) -> None:
