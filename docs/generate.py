@@ -60,7 +60,7 @@ def _words(text: str) -> str:
         return " or ".join(f"`{word}`" for word in re.findall(r"'([^']*)'", text))
     for code, word in (("int", "whole number"), ("float", "number"), ("bool", "`true` or `false`"), ("str", "text"), ("None", "`none`")):
         text = re.sub(rf"\b{code}\b", word, text)
-    return text.replace(" | ", " or ")
+    return text.replace("tuple[text, ...]", "texts as `(a,b)`").replace(" | ", " or ")
 
 
 def parameters(name: str) -> str:

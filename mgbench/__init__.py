@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mgbench.clips import Clips as Clips
+    from mgbench.clips import Made as Made
     from mgbench.clips import make_clips as make_clips
     from mgbench.components import Augmentation as Augmentation
     from mgbench.components import Dataset as Dataset
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from mgbench.skeleton import load_skeleton as load_skeleton
 
 _MODULES = {
-    "clips": ("Clips", "make_clips"),
+    "clips": ("Clips", "Made", "make_clips"),
     "components": ("Augmentation", "Dataset", "Encoder", "Evaluator", "Method", "Recipe", "SetAugmentation", "ViewAugmentation"),
     "errors": ("DataError", "MgbenchError", "PluginError", "SpecError"),
     "hookspecs": ("hookimpl",),

@@ -59,6 +59,8 @@ def _lines(table: polars.DataFrame) -> list[Line]:
             name += f" pre-trained on {row['pretrain_on']}"
         if row["augmentation"] != "default":
             name += f" -a {row['augmentation']}"
+        if row["guided"] and not row["uses_labels"]:
+            name += " (label-guided)"
         if row["stale"]:
             name += " (stale)"
         found.setdefault((_role(row), name, row["evaluator"], _settings(row)), []).append(row)

@@ -18,6 +18,21 @@ Ints = npt.NDArray[np.int64]
 
 
 @attrs.frozen(eq=False)
+class Made:
+    """Where the last clips of a set come from: each was made of two clips that stand before it.
+
+    Args:
+        donors: numbers of the two clips `(K, 2)`, for the last K clips.
+        share: what the first donor's label weighs in the new one's, the second's the rest `(K,)` (MGRL eq. 8).
+        notes: what each augmentation found out about the clips before it made new ones, fit for JSON.
+    """
+
+    donors: Ints
+    share: npt.NDArray[np.float64]
+    notes: tuple[dict[str, Any], ...] = ()
+
+
+@attrs.frozen(eq=False)
 class Clips:
     """Labelled sequences of one data set, one after another.
 
@@ -27,6 +42,7 @@ class Clips:
         label: class numbers `(N,)`; -1 for a clip made by augmentation.
         subject: numbers of the people recorded `(N,)`.
         clip: the data set's own names of the clips, `N` of them.
+        made: where the clips with label -1 come from; None where there are none, or where their maker does not tell.
     """
 
     x: npt.NDArray[np.float32]
@@ -34,6 +50,7 @@ class Clips:
     label: Ints
     subject: Ints
     clip: tuple[str, ...]
+    made: Made | None = None
 
     def __len__(self) -> int:
         """Return the number of clips."""
@@ -49,10 +66,35 @@ class Clips:
         return self.x[self.offsets[index] : self.offsets[index + 1]]
 
     def select(self, index: npt.ArrayLike) -> "Clips":
-        """Return the clips of these numbers, in this order."""
+        """Return the clips of these numbers, in this order; of made ones it is no longer known where they come from."""
         index = np.asarray(index)
         chosen = np.arange(len(self))[index if index.size else index.astype(np.int64)]
         return make_clips([self[i] for i in chosen], self.label[chosen], self.subject[chosen], [self.clip[i] for i in chosen])
+
+    def grown(self, arrays: Sequence[npt.NDArray[Any]], clip: Sequence[str], made: Made) -> "Clips":
+        """Return these clips and behind them new ones `(T, M, V, C)`, each with the label -1 and the first donor's subject."""
+        if not arrays:
+            return attrs.evolve(self, made=_joined(self.made, made))
+        new = make_clips(arrays, np.full(len(arrays), -1), self.subject[made.donors[:, 0]], clip)
+        return Clips(
+            x=np.concatenate([self.x, new.x]),
+            offsets=np.concatenate([self.offsets, self.offsets[-1] + new.offsets[1:]]),
+            label=np.concatenate([self.label, new.label]),
+            subject=np.concatenate([self.subject, new.subject]),
+            clip=self.clip + new.clip,
+            made=_joined(self.made, made),
+        )
+
+    def class_shares(self, classes: int) -> npt.NDArray[np.float32]:
+        """Return what each class weighs in each clip's label `(N, classes)`: one where it was recorded, its donors' where it was made."""
+        shares = np.zeros((len(self), classes), dtype=np.float32)
+        told = np.flatnonzero(self.label >= 0)
+        shares[told, self.label[told]] = 1
+        if self.made is not None:
+            first = len(self) - len(self.made.donors)
+            for place, ((one, other), share) in enumerate(zip(self.made.donors, self.made.share, strict=True)):
+                shares[first + place] = share * shares[one] + (1 - share) * shares[other]
+        return shares
 
     @property
     def digest(self) -> str:
@@ -85,6 +127,13 @@ class Clips:
             msg = f"{source}, clip {self.clip[index]!r}, frame {frame - self.offsets[index]} has a coordinate that is not finite."
             raise DataError(msg)
         return self
+
+
+def _joined(before: Made | None, made: Made) -> Made:
+    if before is None:
+        return made
+    donors, share = np.concatenate([before.donors, made.donors]), np.concatenate([before.share, made.share])
+    return Made(donors, share, before.notes + made.notes)
 
 
 def make_clips(arrays: Sequence[npt.NDArray[Any]], label: npt.ArrayLike, subject: npt.ArrayLike, clip: Sequence[str]) -> Clips:

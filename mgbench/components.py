@@ -152,9 +152,17 @@ class ViewAugmentation(Augmentation):
 class SetAugmentation(Augmentation):
     """New training clips made once before training."""
 
+    #: Whether `Clips.made` tells the donors of every new clip, from which follows its label where a method uses labels.
+    mixes_labels: ClassVar[bool] = False
+
+    @property
+    def guided(self) -> bool:
+        """Whether labels decide what it makes; boards say so of self-supervised methods."""
+        return False
+
     @abc.abstractmethod
-    def apply(self, clips: Clips, skeleton: Skeleton, seed: int) -> Clips:
-        """Return the enlarged set; new clips carry the label -1 and a name that tells where they come from."""
+    def apply(self, clips: Clips, skeleton: Skeleton, classes: tuple[str, ...], seed: int) -> Clips:
+        """Return the given clips and behind them new ones, which carry the label -1 and a name that tells where they come from."""
 
 
 Pipeline: TypeAlias = tuple[ViewAugmentation, ...]

@@ -25,11 +25,19 @@ from mgbench.store import write_bytes
 
 @attrs.frozen(eq=False)
 class Dense:
-    """Clips ready for the device: `x` `(N, M, C, T, V)`, labels and recorded lengths `(N,)`."""
+    """Clips ready for the device.
+
+    Args:
+        x: `(N, M, C, T, V)`.
+        label: `(N,)`.
+        length: as recorded `(N,)`.
+        shares: what each class weighs in each label `(N, classes)`, where clips were made of clips of several classes.
+    """
 
     x: Tensor
     label: Tensor
     length: Tensor
+    shares: Tensor | None = None
 
 
 @attrs.frozen(eq=False)
@@ -111,7 +119,13 @@ def dense_fold(
     return side(fold.fits, fold.fitted), side((fold.test,), fold.scored)
 
 
-def to_dense(clips: Clips, skeleton: Skeleton, choice: Preprocessing, stream: Stream, device: torch.device) -> Dense:
-    """Preprocess clips and put them on the device."""
-    x = densify(clips, skeleton, choice, stream).to(device)
-    return Dense(x, torch.from_numpy(clips.label).to(device), torch.from_numpy(clips.frames).to(device))
+def enlarged(before: Dense, clips: Clips, facts: Facts, choice: Preprocessing, stream: Stream) -> Dense:
+    """Return dense clips with those behind them that a set augmentation made; only these are preprocessed."""
+    kept, device = len(before.x), before.x.device
+    if len(clips) == kept:
+        return before
+    x = densify(clips.select(np.arange(kept, len(clips))), facts.skeleton, choice, stream).to(device)
+    label, frames, shares = (
+        torch.from_numpy(array).to(device) for array in (clips.label, clips.frames, clips.class_shares(len(facts.classes)))
+    )
+    return Dense(torch.cat([before.x, x]), label, frames, shares)

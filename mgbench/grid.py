@@ -54,7 +54,7 @@ class Cell:
         if self.encoder is None or self.method is None:
             return ""
         if self.method.uses_labels and self.method.prepares:
-            return f"{self.method.name} needs labels, which the new clips of a set augmentation do not have"
+            return f"{self.method.name} needs labels, which the new clips of its set augmentation do not have"
         lacking = [need for need in self.method.needs if need not in self.encoder.gives]
         return f"{self.method.name} needs {', '.join(lacking)}, which {self.encoder.name} does not give" if lacking else ""
 

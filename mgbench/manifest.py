@@ -2,18 +2,23 @@
 
 import hashlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import platformdirs
 
 from mgbench import spec
-from mgbench.components import KINDS, Encoder, Evaluator, Method
+from mgbench.components import KINDS, Component, Encoder, Evaluator, Method, SetAugmentation
 from mgbench.registry import Entry, Plugin, Registry
 from mgbench.store import read_cache, write_json
+
+
+#: Where the classes are defined whose fields every component of a kind has.
+_CONTRACTS: Final = (Component.__module__, "abc", "builtins")
 
 
 @attrs.frozen
@@ -48,13 +53,22 @@ def _describe(entry: Entry) -> Line:
     if issubclass(cls, Method):
         facts["needs"] = ", ".join(sorted(cls().needs)) or "nothing beyond pooled features"
         facts["labels"] = "used in training" if cls.uses_labels else "not used"
+    if issubclass(cls, SetAugmentation):
+        facts["labels"] = "decide what it makes" if cls().guided else "not read"
     if issubclass(cls, Evaluator):
         facts["reads"] = cls.reads
     hints = spec.types_of(cls)
     defaults = spec.write_full(cls())
     parameters = tuple(Parameter(name, _type_text(hints[name]), default) for name, default in defaults.items())
-    doc, owner = cls.__doc__ or "", entry.plugin.distribution
+    doc, owner = _doc(cls), entry.plugin.distribution
     return Line(entry.kind, cls.name, owner, cls.version, cls.summary(), doc, cls.citation, parameters, facts)
+
+
+def _doc(cls: type[Component]) -> str:
+    """Return a component's docstring, with what those of its family say of the fields that it inherits."""
+    own, *inherited = [inspect.cleandoc(base.__doc__ or "") for base in cls.__mro__ if base.__module__ not in _CONTRACTS]
+    blocks = [block for doc in (own, *inherited) if (block := doc.partition("Args:\n")[2].partition("\n\n")[0].rstrip())]
+    return own.partition("Args:\n")[0].rstrip() + ("\n\nArgs:\n" + "\n".join(blocks) if blocks else "")
 
 
 def _type_text(hint: Any) -> str:  # noqa: ANN401

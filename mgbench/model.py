@@ -29,7 +29,14 @@ class View(NamedTuple):
 
 @attrs.frozen(eq=False)
 class Batch:
-    """One step's clips: its views, labels `(N,)` where the method uses them, clip numbers `(N,)`, recorded lengths `(N,)`."""
+    """One step's clips.
+
+    Args:
+        views: its views.
+        label: where the method uses labels, `(N,)`, or what each class weighs `(N, classes)` where set augmentations mixed labels.
+        index: clip numbers `(N,)`.
+        length: recorded lengths `(N,)`.
+    """
 
     views: tuple[View, ...]
     label: Tensor | None

@@ -28,7 +28,8 @@ class Part:
         parameters: every field as text, so that a changed default rewrites no history.
         learns: False for a floor, and for all that is no method.
         uses_labels: whether its training sees labels.
-        prepares: whether it makes new clips before training.
+        prepares: whether it makes new clips before training that have no label, not even a mixed one.
+        guided: whether labels decide which new clips it makes before training.
         needs: what the encoder must give.
         gives: what an encoder gives.
         reads: what an evaluator reads.
@@ -46,6 +47,7 @@ class Part:
     learns: bool = False
     uses_labels: bool = False
     prepares: bool = False
+    guided: bool = False
     needs: tuple[str, ...] = ()
     gives: tuple[str, ...] = ()
     reads: Literal["", "clips", "features", "backbone"] = ""
@@ -92,7 +94,9 @@ def describe(component: Component, registry: Registry) -> Part:
     facts: dict[str, Any] = {}
     if isinstance(component, Method):
         steps += [*component.augment, *(step for view in component.views for step in view), *component.prepare]
-        facts = {"learns": component.learns, "uses_labels": component.uses_labels, "prepares": bool(component.prepare)}
+        facts = {"learns": component.learns, "uses_labels": component.uses_labels}
+        facts |= {"prepares": not all(step.mixes_labels for step in component.prepare)}
+        facts |= {"guided": any(step.guided for step in component.prepare)}
         facts["needs"] = tuple(sorted(component.needs))
     elif isinstance(component, Encoder):
         facts = {"gives": tuple(sorted(component.gives))}

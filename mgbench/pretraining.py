@@ -6,14 +6,14 @@ import attrs
 import torch
 from torch import Tensor
 
-from mgbench.data import Dense, Fold, to_dense
+from mgbench.data import Dense, Fold, enlarged
 from mgbench.fingerprint import source_fingerprint
 from mgbench.grid import Cell
 from mgbench.model import Backbone, Objective
 from mgbench.preprocessings import preprocessing
 from mgbench.pretrained import Pretrained, rebuild
 from mgbench.stage import Stage
-from mgbench.store import CellFolder, read_json
+from mgbench.store import CellFolder, read_json, write_json
 from mgbench.train import Training, derive_seed, pretrain
 from mgbench.transfer import Transfer, recalibrate
 from mgbench.work import Work, open_data
@@ -43,12 +43,9 @@ def _trained(work: Work, fold: Fold, fit: Dense, stage: Stage) -> tuple[Pretrain
     assert work.encoder is not None and work.method is not None  # noqa: S101, PT018 - the caller's branch
     cell, place, dataset, method = work.cell, work.place, fold.facts, work.method
     skeleton, device = dataset.skeleton, fit.x.device
-    stage.enter("augment")
-    clips = fold.fit
-    for augmentation in method.prepare:
-        clips = augmentation.apply(clips, skeleton, derive_seed(cell.seed, "prepare"))
     if method.prepare:
-        fit = to_dense(clips, skeleton, preprocessing(cell.run.preprocess), cell.stream, device)
+        stage.enter("augment")
+        fit = _prepared(work, fold, fit)
     stage.enter("pretrain")
     torch.manual_seed(derive_seed(cell.seed, "init"))
     backbone = Backbone(work.encoder, skeleton, dataset.persons)
@@ -59,6 +56,21 @@ def _trained(work: Work, fold: Fold, fit: Dense, stage: Stage) -> tuple[Pretrain
     facts = _training_facts(objective, backbone, losses, method.recipe.batch_size, len(fit.x))
     facts["train_seconds"] = round(seconds, 3)
     return Pretrained(objective.embedder().eval(), skeleton, preprocessing(cell.run.preprocess), cell.stream), facts
+
+
+def _prepared(work: Work, fold: Fold, fit: Dense) -> Dense:
+    """Return the clips to train on with those that set augmentations make, and leave in the cell's folder where each comes from."""
+    assert work.method is not None  # noqa: S101 - the caller's branch
+    cell, facts, clips = work.cell, fold.facts, fold.fit
+    for augmentation in work.method.prepare:
+        clips = augmentation.apply(clips, facts.skeleton, facts.classes, derive_seed(cell.seed, "prepare"))
+    told: Facts = {"pipeline": [str(augmentation) for augmentation in work.method.prepare], "digest": clips.digest}
+    told |= {"recorded": len(fold.fit), "clips": clips.clip[len(fold.fit) :]}
+    if clips.made is not None:
+        donors = [[clips.clip[i] for i in pair] for pair in clips.made.donors]
+        told |= {"donors": donors, "share": clips.made.share.tolist(), "notes": list(clips.made.notes)}
+    write_json(work.place.folder.prepared, told)
+    return enlarged(fit, clips, facts, preprocessing(cell.run.preprocess), cell.stream)
 
 
 def _carried(work: Work, fold: Fold, fit: Dense, stage: Stage) -> tuple[Pretrained, Facts]:

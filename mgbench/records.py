@@ -40,6 +40,7 @@ def cell_rows(cell: Stored) -> list[dict[str, Any]]:
         **{f"budget_{key}": value for key, value in stored["run"]["budget"].items()},
         "learns": bool(stored["method"] and stored["method"]["learns"]),
         "uses_labels": bool(stored["method"] and stored["method"]["uses_labels"]),
+        "guided": bool(stored["method"] and stored["method"].get("guided")),
         "status": status.get("status", "pending"),
         "reason": status.get("reason", ""),
         "stale": status.get("stale", ""),

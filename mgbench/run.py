@@ -87,7 +87,7 @@ def _guarded(place: Place, registry: Registry, stage: Stage, stored: dict[str, A
 
 def _clear(folder: CellFolder) -> None:
     """Remove what a cell is to make anew; its status, which says so, is replaced when the rest is gone."""
-    for path in (folder.metrics, folder.predictions, folder.checkpoint, folder.pretrained):
+    for path in (folder.metrics, folder.predictions, folder.checkpoint, folder.prepared, folder.pretrained):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     if folder.log.is_file():
         os.truncate(folder.log, 0)  # this process writes to it

@@ -148,6 +148,11 @@ class CellFolder:
         return self.path / "predictions.parquet"
 
     @property
+    def prepared(self) -> Path:
+        """What set augmentations made before training, and of what."""
+        return self.path / "prepared.json"
+
+    @property
     def pretrained(self) -> Path:
         """The folder of the saved embedder."""
         return self.path / "pretrained"

@@ -109,7 +109,8 @@ def draw_batch(method: Method, data: Dense, index: Tensor, skeleton: Skeleton, g
         for augmentation in (*method.augment, *pipeline):
             view = augmentation.apply(view, skeleton, generator)
         views.append(view)
-    return Batch(tuple(views), data.label[index] if method.uses_labels else None, index, data.length[index])
+    label = data.label if data.shares is None else data.shares
+    return Batch(tuple(views), label[index] if method.uses_labels else None, index, data.length[index])
 
 
 @attrs.define

@@ -1,15 +1,16 @@
-"""Rules for augmentations of views."""
+"""Rules for augmentations of views and of sets."""
 
 import attrs
+import numpy as np
 import torch
 from torch import Tensor
 
 from mgbench import spec
-from mgbench.components import ViewAugmentation
+from mgbench.components import SetAugmentation, ViewAugmentation
 from mgbench.model import View
 from mgbench.registry import Registry
 from mgbench.skeleton import load_skeleton
-from mgbench.testing.kit import LAYOUTS, Rule, clips, generator, hold
+from mgbench.testing.kit import CLASSES, LAYOUTS, Rule, clips, generator, hold, recorded
 
 
 def _apply(augmentation: ViewAugmentation, x: Tensor, skeleton: str = "kinect25", seed: int = 0) -> View:
@@ -58,4 +59,52 @@ def draws_as_its_field_says(augmentation: ViewAugmentation, _loaded: Registry) -
     hold(apart or masked, "draw=clip drew once for the batch")
 
 
-RULES: list[Rule] = [is_pure, keeps_the_layout, draws_as_its_field_says]
+def keeps_what_was_recorded(augmentation: SetAugmentation, _loaded: Registry) -> None:
+    """On every skeleton the given clips come first and unchanged, and new ones are finite, unlabelled and of the same layout."""
+    for skeleton, persons in LAYOUTS:
+        given = recorded(skeleton, persons)
+        before = given.digest
+        grown = augmentation.apply(given, load_skeleton(skeleton), CLASSES, 0)
+        hold(given.digest == before, "the given clips were changed")
+        hold(grown.select(np.arange(len(given))).digest == before, "the given clips are not the first of the new set")
+        hold(grown.x.shape[1:] == given.x.shape[1:], f"frames of shape {given.x.shape[1:]} became {grown.x.shape[1:]}")
+        hold(np.isfinite(grown.x).all() and (grown.frames > 0).all(), "a new clip is empty or not finite")
+        hold((grown.label[len(given) :] == -1).all(), "a new clip has a label")
+        hold(len(set(grown.clip)) == len(grown.clip), "two clips have one name")
+
+
+def tells_its_donors(augmentation: SetAugmentation, _loaded: Registry) -> None:
+    """With `mixes_labels` every new clip has two donors that stand before it, and shares of classes that sum to one."""
+    given = recorded()
+    grown = augmentation.apply(given, load_skeleton("kinect25"), CLASSES, 0)
+    new = len(grown) - len(given)
+    if not augmentation.mixes_labels or not new:
+        return
+    made = grown.made
+    if made is None or made.donors.shape != (new, 2) or made.share.shape != (new,):
+        hold(made, f"{new} new clips do not tell their donors")
+        return
+    earlier = (made.donors >= 0) & (made.donors < np.arange(len(given), len(grown))[:, None])
+    hold(earlier.all(), "a donor does not stand before the clip that is made of it")
+    shares = grown.class_shares(len(CLASSES))
+    hold((shares >= 0).all() and np.allclose(shares.sum(axis=1), 1), "the shares of the classes of a label do not sum to one")
+
+
+def makes_the_same_of_the_same_seed(augmentation: SetAugmentation, _loaded: Registry) -> None:
+    """The same seed gives the same set, another one another, and no random number comes from anywhere else."""
+    given, skeleton = recorded(), load_skeleton("kinect25")
+    first = augmentation.apply(given, skeleton, CLASSES, 0)
+    torch.manual_seed(77)
+    np.random.seed(77)  # noqa: NPY002 - the generator that nobody shall use
+    states = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]  # noqa: NPY002
+    hold(augmentation.apply(given, skeleton, CLASSES, 0).digest == first.digest, "the same seed made another set")
+    hold(torch.equal(states[0], torch.get_rng_state()), "torch's default generator was used")
+    hold((states[1] == np.random.get_state()[1]).all(), "numpy's default generator was used")  # type: ignore[index]  # noqa: NPY002
+    changed = len(first) > len(given) and augmentation.apply(given, skeleton, CLASSES, 1).digest == first.digest
+    hold(not changed, "another seed made the same set")
+
+
+RULES: list[Rule] = [
+    *(is_pure, keeps_the_layout, draws_as_its_field_says),
+    *(keeps_what_was_recorded, tells_its_donors, makes_the_same_of_the_same_seed),
+]

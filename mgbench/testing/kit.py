@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from mgbench import spec
+from mgbench.clips import Clips, make_clips
 from mgbench.components import Encoder
 from mgbench.errors import MgbenchError
 from mgbench.model import Backbone
@@ -16,6 +18,9 @@ from mgbench.skeleton import load_skeleton
 
 #: Skeletons and persons on which every encoder and augmentation is tried.
 LAYOUTS = (("kinect25", 1), ("kinect25", 2), ("kinect22", 1), ("openpose18", 1))
+
+#: Names of the classes of `recorded`.
+CLASSES = ("one", "two", "three")
 
 #: A rule is handed a component in its tiny form, and the registry it comes from.
 Rule = Callable[[Any, Registry], None]
@@ -55,6 +60,14 @@ def clips(clips: int = 6, persons: int = 1, skeleton: str = "kinect25", frames: 
     """Return random clips `(N, M, C, T, V)` of a skeleton."""
     joints, axes = len(load_skeleton(skeleton).joints), len(load_skeleton(skeleton).axes)
     return torch.randn(clips, persons, axes, frames, joints, generator=generator(1))
+
+
+def recorded(skeleton: str = "kinect25", persons: int = 1) -> Clips:
+    """Return eighteen random clips of several lengths, of the classes `CLASSES` and of six people."""
+    layout, rng = load_skeleton(skeleton), np.random.default_rng(1)
+    shape = (persons, len(layout.joints), len(layout.axes))
+    arrays = [rng.normal(size=(12 + 3 * (i % 4), *shape)).astype(np.float32) for i in range(18)]
+    return make_clips(arrays, [i % len(CLASSES) for i in range(18)], [i // 3 for i in range(18)], [f"clip{i}" for i in range(18)])
 
 
 def backbone(encoder: Encoder, skeleton: str = "kinect25", persons: int = 1) -> Backbone:

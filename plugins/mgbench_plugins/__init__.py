@@ -47,15 +47,18 @@ def mgbench_methods() -> list[type[Method]]:
 
 @hookimpl
 def mgbench_augmentations() -> list[type[Augmentation]]:
-    """Augmentations of views."""
+    """Augmentations of views, and of sets."""
     from mgbench_plugins.augmentations.crop import Crop
     from mgbench_plugins.augmentations.csm import CentralSpatialMasking
     from mgbench_plugins.augmentations.flip import Flip
     from mgbench_plugins.augmentations.matm import MotionTemporalMasking
+    from mgbench_plugins.augmentations.merge import Merge, MergeThreshold1, MergeThreshold2, SkeletonMix
+    from mgbench_plugins.augmentations.mixup import Mixup
     from mgbench_plugins.augmentations.rotate import Rotate
     from mgbench_plugins.augmentations.shear import Shear
 
-    return [CentralSpatialMasking, Crop, Flip, MotionTemporalMasking, Rotate, Shear]
+    views: list[type[Augmentation]] = [CentralSpatialMasking, Crop, Flip, MotionTemporalMasking, Rotate, Shear]
+    return [*views, Merge, MergeThreshold1, MergeThreshold2, Mixup, SkeletonMix]
 
 
 @hookimpl
