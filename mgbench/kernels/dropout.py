@@ -13,16 +13,18 @@ def byte_dropout(x: Tensor, p: float) -> Tensor:
     kept = max(round(256 * (1 - p)), 1)
     if kept >= 256 or x.device.type != "cpu":  # elsewhere torch's own is as fast
         return functional.dropout(x, p)
+    drawn: Tensor = factors(x.detach(), kept)
+    return x * drawn
+
+
+@torch.library.custom_op("mgbench::byte_factors", mutates_args=(), tags=(torch.Tag.nondeterministic_seeded,))
+def factors(x: Tensor, kept: int) -> Tensor:
+    """Return 256 / kept with probability kept / 256 and else zero, for every element, in the order in which x lies in memory."""
     words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
-    mask = (words.view(torch.uint8)[: x.numel()] < kept).to(x.dtype).mul_(256 / kept)
-    return x * torch.as_strided(mask, x.shape, x.stride()) if _dense(x) else x * mask.view(x.shape)
+    drawn = (words.view(torch.uint8)[: x.numel()] < kept).to(x.dtype).mul_(256 / kept)
+    return drawn.as_strided(x.shape, torch.empty_like(x, device="meta").stride())
 
 
-def _dense(x: Tensor) -> bool:
-    """Tell whether the elements fill memory without gaps or overlaps, in whatever order of axes."""
-    expected = 1
-    for size, stride in sorted(zip(x.shape, x.stride(), strict=True), key=lambda axis: axis[1]):
-        if size != 1 and stride != expected:
-            return False
-        expected *= size
-    return True
+@factors.register_fake
+def _(x: Tensor, kept: int) -> Tensor:
+    return torch.empty_like(x)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mgbench.kernels.dropout import byte_dropout
+from mgbench.kernels.dropout import byte_dropout, factors
 
 
 def share(p: float) -> float:
@@ -108,6 +108,12 @@ def test_torchs_seed_decides_the_mask() -> None:
 
     assert torch.equal(byte_dropout(x, 0.5), first)
     assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("name", sorted(layouts()))
+def test_the_operator_is_registered_in_full(name: str) -> None:
+    """Schema and fake tensors agree, whatever the layout in memory."""
+    torch.library.opcheck(factors, (layouts()[name], 128), test_utils=("test_schema", "test_faketensor"))
 
 
 def test_gradients_pass_through_kept_elements_alone() -> None:
