@@ -126,6 +126,7 @@ def _distances(features: Floats, group: Ints, subject: Ints, groups: int, distan
             apart = np.sqrt(((means[:, None] - means[None]) ** 2).sum(axis=2))
         elif distance == "samples":
             apart = member.T @ _pairwise(flat) @ member / np.outer(counts, counts)
+            apart = (apart + apart.T) / 2  # sums in another order differ in the last bit
         elif distance == "confusion":
             confused = _confusions(flat, group, subject, groups) / counts[:, None]
             apart = 1 - (confused + confused.T) / 2

@@ -46,10 +46,10 @@ def _cell(store: Path, word: str) -> Path:
 
 
 def test_cell_directory_has_its_final_form(finished: Path) -> None:
-    """A finished cell holds spec, status, log, metrics, predictions and the pretrained embedder, and no checkpoint."""
+    """A finished cell holds spec, status, log, metrics, predictions, what was prepared and the embedder, and no checkpoint."""
     names = {path.name for path in _cell(finished, "mgrl").iterdir() if not path.name.startswith(".")}
 
-    assert names == {"spec.json", "status.json", "log.txt", "metrics.json", "predictions.parquet", "pretrained"}
+    assert names == {"spec.json", "status.json", "log.txt", "metrics.json", "predictions.parquet", "prepared.json", "pretrained"}
 
 
 def test_every_json_carries_the_schema(finished: Path) -> None:

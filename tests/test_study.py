@@ -140,4 +140,5 @@ def test_a_missing_study_is_told(mgbench: Command, tmp_path: Path) -> None:
     done = mgbench("plan", tmp_path / "none.toml")
 
     assert done.exit_code == 2
-    assert "Cannot read the study" in done.stderr
+    assert "There is no study" in done.stderr
+    assert "none.toml" in done.stderr

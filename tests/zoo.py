@@ -21,6 +21,7 @@ from mgbench import (
     Network,
     Objective,
     Recipe,
+    SetAugmentation,
     Skeleton,
     View,
     ViewAugmentation,
@@ -181,6 +182,18 @@ class Bomb(ViewAugmentation):
         return view
 
 
+@attrs.frozen
+class Twice(SetAugmentation):
+    """Every clip once more, without a word of where it comes from."""
+
+    name = "twice"
+
+    def apply(self, clips: Clips, skeleton: Skeleton, classes: tuple[str, ...], seed: int) -> Clips:
+        names = [*clips.clip, *(f"{name} again" for name in clips.clip)]
+        unlabelled = np.concatenate([clips.label, np.full(len(clips), -1)])
+        return make_clips([clips[i] for i in range(len(clips))] * 2, unlabelled, np.tile(clips.subject, 2), names)
+
+
 @hookimpl
 def mgbench_datasets() -> list[type[Dataset]]:
     return [Waves]
@@ -198,4 +211,4 @@ def mgbench_methods() -> list[type[Method]]:
 
 @hookimpl
 def mgbench_augmentations() -> list[type[Augmentation]]:
-    return [Bomb]
+    return [Bomb, Twice]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from mgbench.cli.options import store_option
+from mgbench.cli.options import plugin_option, store_option
 from mgbench.errors import SpecError
 
 
@@ -16,17 +16,45 @@ def leaderboard_command() -> None:
     """Make boards from records."""
 
 
+_out = click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the Markdown to this file, not the terminal.")
+
+
 @leaderboard_command.command("build")
 @store_option
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the Markdown to this file instead of the terminal.")
+@_out
 def build_command(store: Path | None, out: Path | None) -> None:
     """Make Markdown tables of everything in the store, floors included."""
     from mgbench.board import build_board
     from mgbench.paths import store_root
-    from mgbench.store import write_bytes
 
     target = None if out is None else _target(out)
-    text = build_board(store_root(store))
+    _give(build_board(store_root(store)), target, out)
+
+
+@leaderboard_command.command("study")
+@click.argument("study", type=click.Path(path_type=Path, dir_okay=False))
+@store_option
+@plugin_option
+@_out
+def study_command(study: Path, store: Path | None, plugin_files: tuple[Path, ...], out: Path | None) -> None:
+    """Print the table of STUDY, a file or the name of one that comes with mgbench: measured beside published."""
+    from mgbench.ablation import build_tables
+    from mgbench.catalogue import Catalogue
+    from mgbench.paths import store_root
+    from mgbench.registry import registry
+    from mgbench.study import load_study, read_table
+
+    target = None if out is None else _target(out)
+    table = read_table(load_study(study))
+    if table is None:
+        msg = f"The study {str(study)!r} has no table; leaderboard build makes boards of what it ran."
+        raise SpecError(msg)
+    _give(build_tables(store_root(store), table.written(Catalogue(registry(plugin_files)).augmentation)), target, out)
+
+
+def _give(text: str, target: Path | None, out: Path | None) -> None:
+    from mgbench.store import write_bytes
+
     if target is None:
         click.echo(text)
     else:

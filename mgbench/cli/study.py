@@ -1,6 +1,5 @@
 """Study files: the options of `run` and `plan` in TOML, so that a campaign is a file; what stands on the command line wins."""
 
-import tomllib
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +8,7 @@ from click.core import ParameterSource
 
 from mgbench import spec
 from mgbench.errors import SpecError, nearest
+from mgbench.study import load_study, read_table
 
 
 #: The options whose values are components, so that `--set` may change one parameter of one of them.
@@ -19,17 +19,17 @@ _WORDS: Final = {"true": True, "false": False}
 
 
 def read_study(path: Path | None, changes: tuple[str, ...]) -> dict[str, Any]:
-    """Return a study's keys, with `--set` applied: `seeds=3`, or `method.mgrl.epochs=50` for every mgrl of the axis."""
+    """Return a study's keys, with `--set` applied: `seeds=3`, or `method.mgrl.epochs=50` for every mgrl of the axis.
+
+    The augmentations of a study with a table are those of its rows.
+    """
     table: dict[str, Any] = {}
     if path is not None:
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows write a mark before the first key
-        except OSError as error:
-            msg = f"Cannot read the study {str(path)!r}: {error.strerror}."
-            raise SpecError(msg) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            msg = f"The study {str(path)!r} is no TOML: {error}."
-            raise SpecError(msg) from error
+        table = load_study(path)
+        rows = read_table(table)
+        table.pop("table", None)
+        if rows is not None:
+            table.setdefault("augmentation", [row.augmentation for row in rows.rows])
     for change in changes:
         key, equals, value = change.partition("=")
         words = key.strip().split(".")

@@ -1,0 +1,119 @@
+"""Studies with a table: the augmentations are the rows', and measured stands beside published."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars
+import pytest
+from click.testing import CliRunner, Result
+
+from mgbench.errors import SpecError
+from mgbench.registry import registry
+from mgbench.store import read_json
+from mgbench.study import load_study, read_table, study_names
+
+
+Command = Callable[..., Result]
+ZOO = Path(__file__).parent / "zoo.py"
+SMALL = ("-e", "stgcn[width=4,features=16]", "--steps", "2", "--batch-size", "8", "--set", "method.mgrl.projector=16", "--plugin", ZOO)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A store in which a study was run with two seeds, and what the command printed."""
+    from mgbench.cli import main
+
+    store = tmp_path_factory.mktemp("store")
+    words = ["run", "mgrl-table2", "-d", "waves", "--seeds", "2", "--no-floors", "--store", store, *SMALL]
+    done = CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return store, done.output
+
+
+def _rows(text: str) -> dict[str, list[str]]:
+    """Return the cells of a table's lines by their first one."""
+    lines = [[cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines() if line.startswith("| ")]
+    return {line[0]: line[1:] for line in lines}
+
+
+@pytest.mark.parametrize("name", study_names())
+def test_shipped_studies_are_sound(name: str) -> None:
+    """Rows are labelled once, name augmentations that are installed, and hold baseline and hard classes among them."""
+    table = read_table(load_study(Path(name)))
+    assert table is not None
+    known = registry()
+    words = [str(known.parse("augmentation", row.augmentation)) for row in table.rows]
+    assert len(set(words)) == len({row.label for row in table.rows}) == len(words)
+    assert {str(known.parse("augmentation", one)) for one in (table.baseline, table.hard)} <= set(words)
+
+
+def test_published_numbers_are_the_papers() -> None:
+    """Tables I and II of the MGRL paper."""
+    published = [[row.published for row in (read_table(load_study(Path(name))) or pytest.fail()).rows] for name in study_names()]
+    assert published == [[52.18, 58.45, 59.06, 57.65, 38.28], [52.18, 38.28, 39.53, 47.03, 58.45, 63.50]]
+
+
+def test_every_row_is_measured_and_compared(measured: tuple[Path, str]) -> None:
+    """The run ends with the table; all rows but the first have differences, and figures follow from predictions."""
+    store, output = measured
+    rows = _rows(output)
+    first = rows["no data augmentation"]
+    assert first[0] == "52.18"
+    assert first[3] == first[6] == first[9] == ""
+    assert [row[0] for label, row in rows.items() if label.startswith("skeleton-merge")] == ["38.28", "39.53", "47.03"]
+    assert all("p = " in rows[label][3] for label in rows if label.startswith(("skeleton-merge", "the same")))
+    cells = [path.parent for path in store.glob("cells/*/spec.json") if read_json(path)["augmentation"] == "skeletonmix"]
+    tables = [polars.read_parquet(path / "predictions.parquet").filter(polars.col("evaluator") == "linear") for path in cells]
+    assert len(tables) == 2
+    accuracy = [float((table["label"] == table["predicted"]).mean()) for table in tables]  # type: ignore[arg-type]
+    shown, spread = rows["skeleton-merge"][1].split(" ± ")
+    assert float(shown) == pytest.approx(100 * np.mean(accuracy), abs=0.06)
+    assert float(spread) == pytest.approx(100 * np.std(accuracy, ddof=1), abs=0.06)
+
+
+def test_hard_classes_are_the_priors(measured: tuple[Path, str]) -> None:
+    """The second table has a line for each class of the hard pairs, those of the cell's own file."""
+    store, output = measured
+    notes = [read_json(path) for path in store.glob("cells/*/prepared.json")]
+    hard = {name for told in notes for note in told.get("notes", ()) for pair in note.get("hard", ()) for name in pair}
+    assert hard
+    assert hard <= _rows(output).keys()
+
+
+def test_the_table_can_be_printed_again(measured: tuple[Path, str], mgbench: Command) -> None:
+    """`leaderboard study` prints the same of the store; rows that another study lacks are said to be missing."""
+    store, output = measured
+    again = mgbench("leaderboard", "study", "mgrl-table2", "--store", store, "--plugin", ZOO)
+    assert again.exit_code == 0
+    assert again.output.strip() in output
+    other = mgbench("leaderboard", "study", "mgrl-table1", "--store", store)
+    assert _rows(other.output)["30 %"][:2] == ["57.65", "not measured"]
+
+
+def test_an_empty_store_says_so(tmp_path: Path, mgbench: Command) -> None:
+    """Without a cell there is no table."""
+    done = mgbench("leaderboard", "study", "mgrl-table1", "--store", tmp_path)
+    assert done.exit_code == 0
+    assert "No cell of this study has a result yet." in done.output
+
+
+def test_unknown_studies_are_told(tmp_path: Path, mgbench: Command) -> None:
+    """A name that is neither a file nor shipped, and a study without a table."""
+    wrong = mgbench("leaderboard", "study", "mgrl-tabel2", "--store", tmp_path)
+    assert wrong.exit_code == 2
+    assert "did you mean 'mgrl-table2'?" in wrong.output
+    plain = tmp_path / "plain.toml"
+    plain.write_text('method = "mgrl"\n')
+    bare = mgbench("leaderboard", "study", plain, "--store", tmp_path)
+    assert bare.exit_code == 2
+    assert "has no table" in bare.output
+
+
+@pytest.mark.parametrize("table", ["3", "{title='a'}", "{title='a',source='b',baseline='merge',hard='merge',row=[{label='x'}]}"])
+def test_a_table_that_lacks_something_is_told(table: str, tmp_path: Path) -> None:
+    """Every fault of a table is one sentence."""
+    path = tmp_path / "study.toml"
+    path.write_text(f"table = {table}\n")
+    with pytest.raises(SpecError, match="table lacks or misplaces"):
+        read_table(load_study(path))

@@ -1,0 +1,85 @@
+"""Figures of confusion matrices, their intervals and paired tests, against plain computations."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mgbench import exchange, metrics
+
+
+def made(seed: int, subjects: int = 6, classes: int = 4, right: float = 0.5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return labels, predictions and subjects of ten clips each; the last class never occurs."""
+    rng = np.random.default_rng(seed)
+    label = rng.integers(classes - 1, size=10 * subjects)
+    predicted = np.where(rng.random(len(label)) < right, label, rng.integers(classes, size=len(label)))
+    return label, predicted, np.repeat(np.arange(subjects), 10)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=25, deadline=None)
+def test_figures_are_those_of_records(seed: int) -> None:
+    """Accuracy and macro-F1 of summed confusion matrices equal the metrics of the clips."""
+    label, predicted, subject = made(seed)
+    counts = exchange.confusions(label, predicted, subject, 4).sum(axis=0)[None]
+    given_to = torch.from_numpy(predicted), torch.from_numpy(label)
+    assert exchange.accuracy(counts)[0] == pytest.approx(float((predicted == label).mean()))
+    assert exchange.macro_f1(counts)[0] == pytest.approx(metrics.macro_f1(*given_to, 4))
+    assert exchange.recall_of([0, 1, 2, 3])(counts)[0] == pytest.approx(metrics.mean_class_accuracy(*given_to, 4))
+    wanted = float((predicted == label)[label == 1].mean())
+    assert exchange.recall_of([1])(counts)[0] == pytest.approx(wanted)
+
+
+def test_exchanging_is_exact_for_few_subjects() -> None:
+    """The p-value is the share of all exchanges whose difference is at least as large."""
+    one, other = (exchange.confusions(*made(seed, right=right), 4) for seed, right in ((0, 0.4), (1, 0.6)))
+    for figure in (exchange.accuracy, exchange.macro_f1):
+        found = []
+        for swaps in itertools.product([False, True], repeat=6):
+            pairs = [(b, a) if swap else (a, b) for swap, a, b in zip(swaps, one, other, strict=True)]
+            left, right = (np.sum([pair[side] for pair in pairs], axis=0)[None] for side in (0, 1))
+            found.append(abs(float(figure(right)[0] - figure(left)[0])))
+        wanted = np.mean([value >= found[0] - 1e-12 for value in found])
+        assert exchange.exchange_test(one, other, figure) == pytest.approx(wanted)
+
+
+def test_a_method_does_not_differ_from_itself() -> None:
+    """Equal predictions give p = 1, one subject gives none, and a clear difference of many subjects a small one."""
+    one = exchange.confusions(*made(0), 4)
+    assert exchange.exchange_test(one, one, exchange.accuracy) == 1
+    assert exchange.exchange_test(one[:1], one[:1], exchange.accuracy) is None
+    bad, good = (exchange.confusions(*made(seed, subjects=20, right=right), 4) for seed, right in ((2, 0.1), (3, 0.9)))
+    p = exchange.exchange_test(bad, good, exchange.macro_f1)
+    assert p is not None and p < 0.001  # noqa: PT018
+
+
+def test_chance_gives_small_p_values_no_more_often_than_they_say() -> None:
+    """Of pairs that do not differ, at most about one in ten has p <= 0.1."""
+    small = 0
+    for seed in range(200):
+        one, other = (exchange.confusions(*made(1000 + 2 * seed + k), 4) for k in (0, 1))
+        p = exchange.exchange_test(one, other, exchange.macro_f1)
+        small += p is not None and p <= 0.1
+    assert small <= 32  # of 200, 20 expected; three standard deviations are 13
+
+
+def test_intervals_hold_the_figure_and_grow_with_unlike_people() -> None:
+    """An interval holds the value, is wider where people differ, and is the whole range of one person."""
+    counts = exchange.confusions(*made(5, subjects=12), 4)
+    value = float(exchange.accuracy(counts.sum(axis=0)[None])[0])
+    low, high = exchange.interval(counts, exchange.accuracy)
+    assert low < value < high
+    alike = np.repeat(counts[:1], 12, axis=0)
+    narrow = exchange.interval(alike, exchange.accuracy)
+    assert narrow[1] - narrow[0] == pytest.approx(0)
+    assert exchange.interval(counts[:1], exchange.accuracy) == (0.0, 1.0)
+    assert exchange.interval(counts, exchange.accuracy) == exchange.interval(counts, exchange.accuracy)
+
+
+def test_recall_of_a_class_that_does_not_occur_is_no_number() -> None:
+    """It is not zero, which would look like a failure."""
+    counts = exchange.confusions(*made(5), 4).sum(axis=0)[None]
+    assert np.isnan(exchange.recall_of([3])(counts)[0])
