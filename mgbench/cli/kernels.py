@@ -111,20 +111,22 @@ def _environment(machine: "Ceilings") -> list[str]:
 
     malloc = ", ".join(f"{key}={value}" for key, value in sorted(os.environ.items()) if key.startswith("MALLOC_")) or "as shipped"
     reached = ", ".join(f"{name} {flops / 1e9:.0f} GFLOP/s" for name, flops in machine.multiply.items())
+    sizes = list(machine.copy)
+    copy = f"copy {machine.copying(sizes[-1]) / 1e9:.1f} GB/s in memory and {machine.copying(sizes[0]) / 1e9:.1f} in cache"
     return [
         f"- torch {torch.__version__}, Python {platform.python_version()}, {platform.machine()}, one thread, load {os.getloadavg()[0]:.1f}",
         f"- malloc: {malloc}",
-        f"- ceilings: copy {machine.copy / 1e9:.1f} GB/s, {reached}",
+        f"- ceilings: {copy}, {reached}",
     ]
 
 
 def _line(row: "Row") -> str:
-    """Return a row of the table; one that is wrong has errors alone."""
+    """Return a row of the table; one without times has errors alone, and says why."""
     error = f"{row.rms:.1e} | {row.largest:.1e} | {'yes' if row.steady else 'no'}"
     begin = f"| {row.op} | {row.shape} | {row.dtype} | {row.form} |"
     if row.least is None or row.median is None:
-        return f"{begin}{' wrong |' if not row.sound else ' |'}{' |' * 7} {error} |"
+        return f"{begin} {row.why} |{' |' * 7} {error} |"
     seconds = row.least / 1000
-    memory = "" if row.memory is None else f"{row.memory / 2**20:.0f}"
+    memory = "" if row.memory is None else f"{row.memory / 2**20:.1f}"
     rates = f"{100 * row.limit / row.least:.0f} | {row.traffic / seconds / 1e9:.1f} | {row.flops / seconds / 1e9:.1f}"
     return f"{begin} {row.least:.2f} | {row.median:.2f} | {row.ratio:.2f} | {row.ratio_of_medians:.2f} | {rates} | {memory} | {error} |"

@@ -9,8 +9,12 @@ two N x N matrices in place of the D x D ones. With d_k = 2 (1 - lambda) c_k - 2
     P_U = sum_k V_k d_k + 2 lambda (sum_k V_k V_k^T) U,    P_k = U d_k + 2 lambda (U U^T) V_k,    dL/dz = (p - u (u^T p) / f) / s,
 
 where f = |u|^2 without what keeps s from zero. Centring needs no step of its own: where columns are centred, so are the gradients.
+
+All but the N x N matrices is column by column. So columns are worked on some at a time, in cache, and normalised anew for the gradient:
+besides it, only means, scales and diagonals are held.
 """
 
+from collections.abc import Iterator
 from typing import Any, Final, Literal
 
 import torch
@@ -22,6 +26,9 @@ from torch.nn import functional
 #: deviation, C divided by N [lightly]; `l2`: divided by their length.
 Norm = Literal["batch", "l2", "std"]
 _EPS: Final = 1e-5
+
+#: Numbers of a stream that are worked on at a time: what fits in cache and still fills the matrix products, measured.
+_BLOCK: Final = 2**17
 
 
 def cross_correlation_reference(anchor: Tensor, *views: Tensor, lambd: float, norm: Norm = "batch") -> Tensor:
@@ -50,32 +57,31 @@ def cross_correlation_loss(anchor: Tensor, *views: Tensor, lambd: float, norm: N
 
     Raises `ValueError` for an unknown norm, no view, shapes that differ, or fewer than two clips.
     """
-    streams = _stacked(anchor, *views)
-    loss: Tensor = operator(streams, lambd, *settings(norm, len(anchor)), uses_grams(streams))[0]
+    _check(anchor, *views)
+    loss: Tensor = operator([anchor, *views], lambd, *settings(norm, len(anchor)), uses_grams(anchor))[0]
     return loss
 
 
 @torch.no_grad()
 def redundancy(anchor: Tensor, *views: Tensor, norm: Norm = "batch") -> Tensor:
     """Return `(D,)`: how much each feature of the anchor repeats others of the views, the sum of its row's squares off the diagonals."""
+    _check(anchor, *views)
     with torch.autocast(anchor.device.type, enabled=False):
-        units, _ = _units(_stacked(anchor, *views), *settings(norm, len(anchor)))
-        u, vs, grams = units[0], units[1:], uses_grams(units)
-        products = _products(units, grams=grams)
-        rows = (u * (products[1] @ u)).sum(dim=0) if grams else products.square().sum(dim=(0, 2))
+        units, _ = _units([anchor, *views], *settings(norm, len(anchor)))
+        u, vs = units[0], units[1:]
+        stacked = vs.transpose(0, 1).flatten(1)
+        rows = (u * (stacked @ stacked.T @ u)).sum(dim=0) if uses_grams(anchor) else (u.T @ vs).square_().sum(dim=(0, 2))
         return rows - (u * vs).sum(dim=1).square().sum(dim=0)
 
 
-def _stacked(anchor: Tensor, *views: Tensor) -> Tensor:
-    """Return all of them, `(S, N, D)`."""
-    shapes = {tuple(z.shape) for z in (anchor, *views)}
-    if not views or len(shapes) != 1 or anchor.dim() != 2:
-        msg = f"The loss takes an anchor (N, D) and views of its shape; got {[tuple(z.shape) for z in (anchor, *views)]}."
+def _check(anchor: Tensor, *views: Tensor) -> None:
+    shapes = [tuple(z.shape) for z in (anchor, *views)]
+    if not views or anchor.dim() != 2 or any(shape != shapes[0] for shape in shapes):
+        msg = f"The loss takes an anchor (N, D) and views of its shape; got {shapes}."
         raise ValueError(msg)
     if len(anchor) < 2:
         msg = f"The loss compares clips, so it takes two or more; got {len(anchor)}."
         raise ValueError(msg)
-    return torch.stack([anchor, *views])
 
 
 def settings(norm: Norm, clips: int) -> tuple[float, float, bool]:
@@ -87,94 +93,131 @@ def settings(norm: Norm, clips: int) -> tuple[float, float, bool]:
     return known[norm]
 
 
-def uses_grams(streams: Tensor) -> bool:
-    """Tell whether the N x N matrices are the smaller ones."""
-    return streams.shape[1] < streams.shape[2]
+def uses_grams(z: Tensor) -> bool:
+    """Tell whether the N x N matrices are the smaller ones, for a stream `(N, D)`."""
+    return len(z) < z.shape[1]
 
 
-def _units(streams: Tensor, eps: float, factor: float, centre: bool) -> tuple[Tensor, Tensor]:
-    """Return the normalised streams `(S, N, D)` and what each column was multiplied by, `(S, 1, D)`; zero where it does not vary."""
-    wide = streams if streams.dtype == torch.float64 else streams.float()
-    units = wide - wide.mean(dim=1, keepdim=True) if centre else wide.clone()
+def _blocks(z: Tensor, *, grams: bool) -> Iterator[slice]:
+    """Yield the columns to work on at a time; all of them where the D x D matrices hold more anyway."""
+    clips, features = z.shape
+    width = max(_BLOCK // clips, 1) if grams else features
+    return (slice(begin, begin + width) for begin in range(0, features, width))
+
+
+def _kind(z: Tensor) -> Tensor:
+    """Return an empty tensor of the dtype that is computed in: float32, or float64 where that is given."""
+    return z.new_empty(0, dtype=torch.float64 if z.dtype == torch.float64 else torch.float32)
+
+
+def _units(streams: list[Tensor], eps: float, factor: float, centre: bool) -> tuple[Tensor, Tensor]:
+    """Return normalised streams `(S, N, D)`, and what each column is multiplied by and shifted by then, `(2, S, 1, D)`.
+
+    A column that does not vary is multiplied by zero.
+    """
+    wide = _kind(streams[0])
+    units, columns = wide.new_empty(len(streams), *streams[0].shape), wide.new_zeros(2, len(streams), 1, streams[0].shape[1])
+    scale, shift = columns
+    for z, unit, mean in zip(streams, units, shift, strict=True):
+        if centre:
+            torch.mean(z, dim=0, keepdim=True, dtype=wide.dtype, out=mean)
+            torch.sub(z, mean, out=unit)
+        else:
+            unit.copy_(z)
     least = units.square().sum(dim=1, keepdim=True).add_(eps)  # torch's norm over an axis that is not the last is ten times slower
-    scale = least.rsqrt().mul_(factor**0.5)
+    torch.rsqrt(least, out=scale).mul_(factor**0.5)
     if not eps:
         scale.masked_fill_(least == 0, 0)
-    return units.mul_(scale), scale
-
-
-def _products(units: Tensor, *, grams: bool) -> Tensor:
-    """Return U U^T and sum_k V_k V_k^T `(2, N, N)`, or the C_k `(K, D, D)`."""
-    u, vs = units[0], units[1:]
-    if not grams:
-        return u.T @ vs
-    both = u.new_empty(2, len(u), len(u))
-    torch.mm(u, u.T, out=both[0])
-    torch.mm(vs[0], vs[0].T, out=both[1])
-    for v in vs[1:]:
-        both[1].addmm_(v, v.T)
-    return both
+    shift.mul_(scale).neg_()
+    return units.mul_(scale), columns
 
 
 @torch.library.custom_op("mgbench::cross_correlation", mutates_args=())
 def operator(
-    streams: Tensor, lambd: float, eps: float, factor: float, centre: bool, grams: bool
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return the loss of `(S, N, D)`, and for the gradient: normalised streams, their scales, the diagonals `(K, D)`, the products."""
-    units, scale = _units(streams, eps, factor, centre)
-    diagonals = (units[0] * units[1:]).sum(dim=1)
-    products = _products(units, grams=grams)
-    squares = (products[0] * products[1]).sum() if grams else products.square().sum()
+    streams: list[Tensor], lambd: float, eps: float, factor: float, centre: bool, grams: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the loss of streams `(N, D)`, and for the gradient: columns' means and scales, the diagonals `(K, D)`, the products.
+
+    The products are U U^T and sum_k V_k V_k^T, `(2, N, N)`, or the C_k, `(K, D, D)`.
+    """
+    wide, (clips, features) = _kind(streams[0]), streams[0].shape
+    columns, diagonals = wide.new_empty(2, len(streams), 1, features), wide.new_empty(len(streams) - 1, features)
+    products = wide.new_zeros((2, clips, clips) if grams else (len(streams) - 1, features, features))
+    for block in _blocks(streams[0], grams=grams):
+        units, columns[..., block] = _units([z[:, block] for z in streams], eps, factor, centre)
+        torch.sum(units[0] * units[1:], dim=1, out=diagonals[:, block])
+        if grams:
+            products[0].addmm_(units[0], units[0].T)
+            for v in units[1:]:
+                products[1].addmm_(v, v.T)
+            del units, v  # before the next ones are made
+        else:
+            torch.matmul(units[0].T, units[1:], out=products)
+    squares = (products[0] * products[1]).sum() if grams else torch.stack([c.square().sum() for c in products]).sum()
     loss = (1 - diagonals).square().sum() + lambd * (squares - diagonals.square().sum())
-    return loss, units, scale, diagonals, products
+    return loss, columns, diagonals, products
 
 
 @operator.register_fake
-def _(streams: Tensor, lambd: float, eps: float, factor: float, centre: bool, grams: bool) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    count, clips, features = streams.shape
-    like = streams.new_empty((), dtype=torch.float64 if streams.dtype == torch.float64 else torch.float32)
+def _(streams: list[Tensor], lambd: float, eps: float, factor: float, centre: bool, grams: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    like, count, (clips, features) = _kind(streams[0]), len(streams), streams[0].shape
     products = like.new_empty((2, clips, clips) if grams else (count - 1, features, features))
-    units, scale = like.new_empty((count, clips, features)), like.new_empty((count, 1, features))
-    return like, units, scale, like.new_empty((count - 1, features)), products
+    return like.new_empty(()), like.new_empty((2, count, 1, features)), like.new_empty((count - 1, features)), products
 
 
 @torch.library.custom_op("mgbench::cross_correlation_backward", mutates_args=())
 def _backward(
-    grad: Tensor, units: Tensor, scale: Tensor, diagonals: Tensor, products: Tensor, lambd: float, factor: float, grams: bool
-) -> Tensor:
-    """Return the gradient of every stream `(S, N, D)`."""
-    u, weight = units[0], 2 * (1 - lambd) * diagonals - 2
-    grads = torch.empty_like(units)
-    torch.mul(units[1], weight[0], out=grads[0])
-    for v, d in zip(units[2:], weight[1:], strict=True):
+    grad: Tensor, streams: list[Tensor], columns: Tensor, diagonals: Tensor, products: Tensor, lambd: float, factor: float, grams: bool
+) -> list[Tensor]:
+    """Return the gradient of every stream `(N, D)`."""
+    found = [torch.empty_like(z, memory_format=torch.contiguous_format) for z in streams]
+    for block in _blocks(streams[0], grams=grams):
+        (scale, shift), weight = columns[..., block], 2 * (1 - lambd) * diagonals[:, block] - 2
+        units = scale.new_empty(len(streams), len(streams[0]), scale.shape[2])
+        for z, unit, by, plus in zip(streams, units, scale, shift, strict=True):
+            torch.addcmul(plus, z[:, block], by, out=unit)
+        grads = _towards(units, weight, products, 2 * lambd, factor, grams)
+        for one, p, by in zip(found, grads, scale * grad, strict=True):
+            torch.mul(p, by, out=one[:, block])
+        del units, grads, unit, p  # before the next ones are made
+    return found
+
+
+def _towards(units: Tensor, weight: Tensor, products: Tensor, lambd: float, factor: float, grams: bool) -> Tensor:
+    """Return s dL/dz of normalised streams `(S, N, D)`, given d_k, the products and 2 lambda."""
+    u, vs, grads = units[0], units[1:], torch.empty_like(units)
+    torch.mul(vs[0], weight[0], out=grads[0])
+    for v, d in zip(vs[1:], weight[1:], strict=True):
         grads[0].addcmul_(v, d)
     torch.mul(u, weight[:, None], out=grads[1:])
     if grams:
-        grads[0].addmm_(products[1], u, alpha=2 * lambd)
-        for p, v in zip(grads[1:], units[1:], strict=True):
-            p.addmm_(products[0], v, alpha=2 * lambd)
+        grads[0].addmm_(products[1], u, alpha=lambd)
+        for p, v in zip(grads[1:], vs, strict=True):
+            p.addmm_(products[0], v, alpha=lambd)
     else:
-        for p, v, c in zip(grads[1:], units[1:], products, strict=True):
-            grads[0].addmm_(v, c.T, alpha=2 * lambd)
-            p.addmm_(u, c, alpha=2 * lambd)
+        for p, v, c in zip(grads[1:], vs, products, strict=True):
+            grads[0].addmm_(v, c.T, alpha=lambd)
+            p.addmm_(u, c, alpha=lambd)
     along = (grads * units).sum(dim=1, keepdim=True).div_(factor)
-    return grads.addcmul_(units, along, value=-1).mul_(scale * grad)
+    return grads.addcmul_(units, along, value=-1)
 
 
 @_backward.register_fake
-def _(grad: Tensor, units: Tensor, scale: Tensor, diagonals: Tensor, products: Tensor, lambd: float, factor: float, grams: bool) -> Tensor:
-    return torch.empty_like(units)
+def _(
+    grad: Tensor, streams: list[Tensor], columns: Tensor, diagonals: Tensor, products: Tensor, lambd: float, factor: float, grams: bool
+) -> list[Tensor]:
+    return [torch.empty_like(z, memory_format=torch.contiguous_format) for z in streams]
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:  # noqa: ANN401 - torch gives its context no type
     streams, ctx.lambd, _, ctx.factor, _, ctx.grams = inputs
-    ctx.dtype = streams.dtype
-    ctx.save_for_backward(*output[1:])
+    ctx.save_for_backward(*streams, *output[1:])
     ctx.mark_non_differentiable(*output[1:])
 
 
-def _differentiate(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, None, None, None, None, None]:  # noqa: ANN401 - torch gives its context no type
-    return _backward(grad, *ctx.saved_tensors, ctx.lambd, ctx.factor, ctx.grams).to(ctx.dtype), None, None, None, None, None
+def _differentiate(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[list[Tensor], None, None, None, None, None]:  # noqa: ANN401 - torch gives its context no type
+    *streams, columns, diagonals, products = ctx.saved_tensors
+    return _backward(grad, streams, columns, diagonals, products, ctx.lambd, ctx.factor, ctx.grams), None, None, None, None, None
 
 
 operator.register_autograd(_differentiate, setup_context=_save)

@@ -18,14 +18,12 @@ _NARROW: Final = 16
 
 
 def graph_conv_reference(x: Tensor, adjacency: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return what the public code computes: a 1x1 convolution to K x O channels, then a sum over neighbours; arguments as below."""
+    """Return `(N, O, T, V)` of `(N, C, T, V)` as the public code does: a 1x1 convolution to K x O channels, then a sum over neighbours."""
     subsets, outer, inner = weight.shape
-    mixed = torch.nn.functional.conv2d(
-        x.permute(0, 3, 1, 2), weight.reshape(subsets * outer, inner, 1, 1), None if bias is None else bias.flatten()
-    )
-    mixed = mixed.unflatten(1, (subsets, outer))
+    kernel = weight.reshape(subsets * outer, inner, 1, 1)
+    mixed = torch.nn.functional.conv2d(x, kernel, None if bias is None else bias.flatten()).unflatten(1, (subsets, outer))
     words = "nkotv,nkvw->notw" if adjacency.dim() == 4 else "nkotv,kvw->notw"
-    return torch.einsum(words, mixed, adjacency).permute(0, 2, 3, 1).contiguous()
+    return torch.einsum(words, mixed, adjacency).contiguous()
 
 
 def masked_graph_conv(
@@ -42,7 +40,7 @@ def masked_graph_conv(
 
     Args:
         x: the kept joints of every clip.
-        adjacency: from each joint (second axis) to each (third).
+        adjacency: from each joint (second axis) to each (third); without `joints` also one a clip, `(N, K, V', V')`.
         weight: of each subset of neighbours.
         bias: of each subset, spread by the adjacency as the public code does.
         importance: edge weights `(K, V, V)` that multiply the adjacency.
@@ -51,25 +49,48 @@ def masked_graph_conv(
 
     Raises `ValueError` where shapes do not fit.
     """
+    _check_graph(x, adjacency, importance, joints)
     graph = between(adjacency if importance is None else adjacency * importance, joints)
     _check(x, graph, weight, bias)
+    x, graph, weight = (_lowered(z) for z in (x, graph, weight))
+    bias = None if bias is None else _lowered(bias)
     if mask is None:
         whole: Tensor = _forward(x, graph, weight, bias)[0]
         return whole
-    if tuple(mask.shape) not in {tuple(x.shape[:3]), (x.shape[0], x.shape[2])}:
+    if tuple(mask.shape) not in (tuple(x.shape[:3]), (x.shape[0], x.shape[2])):
         msg = f"A mask is (N, V') or (N, T, V') as the clips are; got {tuple(mask.shape)} for clips {tuple(x.shape)}."
         raise ValueError(msg)
     rows = (mask if mask.dim() == 3 else mask[:, None]).unsqueeze(3)
-    y: Tensor = _forward(x * rows, graph, weight, bias)[0]
+    y: Tensor = _forward(x * rows.to(x.dtype), graph, weight, bias)[0]
     return y * rows.to(y.dtype)
 
 
+def _lowered(z: Tensor) -> Tensor:
+    """Return z in autocast's dtype where that is on for its device; float64 stays, as with torch's own operators."""
+    kind = z.device.type
+    lowers = z.dtype != torch.float64 and torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return z.to(torch.get_autocast_dtype(kind)) if lowers else z
+
+
+def _check_graph(x: Tensor, adjacency: Tensor, importance: Tensor | None, joints: Tensor | None) -> None:
+    if importance is not None and importance.shape != adjacency.shape[-3:]:
+        msg = f"Edge weights are (K, V, V) as the adjacency is; got {tuple(importance.shape)} for {tuple(adjacency.shape)}."
+        raise ValueError(msg)
+    if joints is None:
+        return
+    if adjacency.dim() != 3:
+        msg = f"Joints are chosen from an adjacency (K, V, V); got {tuple(adjacency.shape)}: choose its rows and columns before the call."
+        raise ValueError(msg)
+    whole = not (joints.is_floating_point() or joints.is_complex() or joints.dtype == torch.bool)
+    if not whole or tuple(joints.shape) not in ((x.shape[2],), (x.shape[0], x.shape[2])):
+        msg = f"Kept joints are whole numbers, (V',) or (N, V') of clips {tuple(x.shape)}; got {joints.dtype} {tuple(joints.shape)}."
+        raise ValueError(msg)
+
+
 def _check(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> None:
-    clips, joints, channels = x.shape[0], x.shape[2], x.shape[3]
-    subsets, outer, inner = weight.shape
-    square = (subsets, joints, joints)
-    graphs = (square, (clips, *square))
-    if inner != channels or tuple(graph.shape) not in graphs or (bias is not None and tuple(bias.shape) != (subsets, outer)):
+    fits = x.dim() == 4 and weight.dim() == 3 and weight.shape[2] == x.shape[3] and (bias is None or bias.shape == weight.shape[:2])
+    square = (len(weight), x.shape[2], x.shape[2])
+    if not fits or tuple(graph.shape) not in (square, (len(x), *square)):
         told = ", ".join(str(tuple(z.shape)) for z in (x, graph, weight, *(() if bias is None else (bias,))))
         msg = f"Clips (N, T, V, C), graph (K, V, V) or (N, K, V, V), weights (K, O, C) and bias (K, O) do not fit: {told}."
         raise ValueError(msg)
@@ -135,31 +156,50 @@ def _(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Te
 
 @torch.library.custom_op("mgbench::graph_conv_backward", mutates_args=())
 def _backward(
-    grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None, between_: Tensor
+    grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None, between_: Tensor, wanted: list[bool]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the gradients of clips, graph, weights and bias; the last is empty where there is none."""
+    """Return the gradients of clips, graph, weights and bias; what is not wanted is not computed, and empty."""
+    through = _through_first if _first(weight) else _through_last
+    to_x, to_graph, to_weight = through(grad.contiguous(), x, graph, weight, between_, wanted)
+    to_graph = to_graph.squeeze(1) if graph.dim() == 4 and wanted[1] else to_graph
+    to_bias = x.new_empty(0)
+    if bias is not None and (wanted[1] or wanted[3]):
+        share = grad.sum(dim=1) if graph.dim() == 4 else grad.sum(dim=(0, 1))
+        to_graph = to_graph + torch.einsum("ko,...wo->...kw", bias, share).unsqueeze(-2) if wanted[1] else to_graph
+        to_bias = torch.einsum("...kvw,...wo->ko", graph, share) if wanted[3] else to_bias
+    return to_x, to_graph.contiguous(), to_weight.contiguous(), to_bias
+
+
+def _through_first(
+    grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, between_: Tensor, wanted: list[bool]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of clips, graph and weights without the bias, where neighbours are gathered first."""
     subsets, outer, channels = weight.shape
-    first, grad = _first(weight), grad.contiguous()
-    rows, mixing = _rows(graph, first=first), _mixing(weight, first=first)
-    if first:
-        flat = grad.view(-1, outer)
-        to_mixing = between_.view(-1, subsets * channels).T @ flat
-        inner = (flat @ mixing.T).view_as(between_)
-        to_x, to_rows = _times(rows.mT, inner), _paired(inner, x, rows)
-        to_weight = to_mixing.view(subsets, channels, outer).transpose(1, 2)
-        to_graph = to_rows.unflatten(-2, (-1, subsets)).movedim(-3, -1)
-    else:
-        inner = _times(rows.mT, grad)
-        flat = inner.view(-1, subsets * outer)
-        to_x, to_rows = (flat @ mixing.T).view_as(x), _paired(grad, between_, rows)
-        to_weight = (flat.T @ x.reshape(-1, channels)).view_as(weight)
-        to_graph = to_rows.unflatten(-1, (-1, subsets)).movedim(-3, -1).movedim(-2, -3)
-    to_graph = (to_graph.squeeze(1) if graph.dim() == 4 else to_graph).contiguous()
-    if bias is None:
-        return to_x, to_graph, to_weight.contiguous(), x.new_empty(0)
-    share = grad.sum(dim=1) if graph.dim() == 4 else grad.sum(dim=(0, 1))
-    to_graph = to_graph + torch.einsum("ko,...wo->...kw", bias, share).unsqueeze(-2)
-    return to_x, to_graph, to_weight.contiguous(), torch.einsum("...kvw,...wo->ko", graph, share)
+    rows, flat = _rows(graph, first=True), grad.view(-1, outer)
+    to_x, to_graph, to_weight = (x.new_empty(0) for _ in range(3))
+    if wanted[0] or wanted[1]:
+        inner = (flat @ _mixing(weight, first=True).T).view_as(between_)
+        to_x = _times(rows.mT, inner) if wanted[0] else to_x
+        to_graph = _paired(inner, x, rows).unflatten(-2, (-1, subsets)).movedim(-3, -1) if wanted[1] else to_graph
+    if wanted[2]:
+        to_weight = (between_.view(-1, subsets * channels).T @ flat).view(subsets, channels, outer).transpose(1, 2)
+    return to_x, to_graph, to_weight
+
+
+def _through_last(
+    grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, between_: Tensor, wanted: list[bool]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the same where channels are mixed first."""
+    subsets, outer, channels = weight.shape
+    rows = _rows(graph, first=False)
+    to_x, to_graph, to_weight = (x.new_empty(0) for _ in range(3))
+    if wanted[0] or wanted[2]:
+        flat = _times(rows.mT, grad).view(-1, subsets * outer)
+        to_x = (flat @ _mixing(weight, first=False).T).view_as(x) if wanted[0] else to_x
+        to_weight = (flat.T @ x.reshape(-1, channels)).view_as(weight) if wanted[2] else to_weight
+    if wanted[1]:
+        to_graph = _paired(grad, between_, rows).unflatten(-1, (-1, subsets)).movedim(-3, -1).movedim(-2, -3)
+    return to_x, to_graph, to_weight
 
 
 def _times(rows: Tensor, x: Tensor) -> Tensor:
@@ -187,10 +227,10 @@ def _side_by_side(x: Tensor) -> Tensor:
 
 @_backward.register_fake
 def _(
-    grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None, between_: Tensor
+    grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None, between_: Tensor, wanted: list[bool]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    like = [x.new_empty(z.shape) for z in (x, graph, weight)]
-    return like[0], like[1], like[2], x.new_empty(0 if bias is None else bias.shape)
+    shapes = [z.shape if z is not None and wants else (0,) for z, wants in zip((x, graph, weight, bias), wanted, strict=True)]
+    return x.new_empty(shapes[0]), x.new_empty(shapes[1]), x.new_empty(shapes[2]), x.new_empty(shapes[3])
 
 
 def _save(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:  # noqa: ANN401 - torch gives its context no type
@@ -199,11 +239,9 @@ def _save(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -
 
 
 def _differentiate(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch gives its context no type
-    bias = ctx.saved_tensors[3]
-    *others, to_bias = _backward(grad, *ctx.saved_tensors)
-    return *others, None if bias is None else to_bias
+    wanted = list(ctx.needs_input_grad)
+    gradients = _backward(grad, *ctx.saved_tensors, wanted)
+    return tuple(gradient if wants else None for gradient, wants in zip(gradients, wanted, strict=True))
 
 
 _forward.register_autograd(_differentiate, setup_context=_save)
-for _device in ("cpu", "cuda"):
-    _forward.register_autocast(_device, torch.bfloat16)

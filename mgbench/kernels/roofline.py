@@ -18,7 +18,10 @@ def draw(rows: Iterable[Row], machine: Ceilings) -> bytes:
     rows = [row for row in rows if row.least is not None]
     span = np.geomspace(0.1, 1000, 100)
     for name, flops in machine.multiply.items():
-        axes.plot(span, np.minimum(machine.copy * span, flops) / 1e9, color="grey", linestyle="-" if name == "fp32" else "--", label=name)
+        style = "-" if name == "fp32" else "--"
+        memory, cache = list(machine.copy.values())[-1], max(machine.copy.values())
+        axes.plot(span, np.minimum(memory * span, flops) / 1e9, color="grey", linestyle=style, label=name)
+        axes.plot(span, np.minimum(cache * span, flops) / 1e9, color="lightgrey", linestyle=style, label=f"{name}, in cache")
     signs = dict(zip(sorted({row.op for row in rows}), "osD^v", strict=False))
     colours = {form: f"C{i}" for i, form in enumerate(dict.fromkeys(row.form for row in rows))}
     for row in rows:

@@ -15,18 +15,17 @@ from torch.nn import functional
 
 
 def temporal_conv_reference(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> Tensor:
-    """Return `(N, T', V, O)` of `(N, T, V, C)` by weights `(O, C, K, 1)`, zero-padded by K // 2."""
-    y = functional.conv2d(x.permute(0, 3, 1, 2), weight, bias, (stride, 1), (weight.shape[2] // 2, 0))
-    return y.permute(0, 2, 3, 1)
+    """Return `(N, O, T', V)` of `(N, C, T, V)` by weights `(O, C, K, 1)`, zero-padded by K // 2, as the public code does."""
+    return functional.conv2d(x, weight, bias, (stride, 1), (weight.shape[2] // 2, 0))
 
 
 def temporal_conv(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> Tensor:
-    """Return what `temporal_conv_reference` returns, by whichever form is faster for these shapes on this device."""
+    """Return `(N, T', V, O)` of `(N, T, V, C)`, the same numbers, by whichever form is faster for these shapes on this device."""
     if not pays(x, weight, stride):
-        return temporal_conv_reference(x, weight, bias, stride)
+        return temporal_conv_reference(x.permute(0, 3, 1, 2), weight, bias, stride).permute(0, 2, 3, 1)
     clips, frames, joints, inner = x.shape
     outer, _, taps, _ = weight.shape
-    into, onto, back = (matrix.to(x) for matrix in transform_matrices(frames, taps, x.dtype))
+    into, onto, back = transform_matrices(x.detach(), taps)
     spectrum = torch.matmul(into, x.reshape(clips, frames, joints * inner)).view(clips, len(into), joints, inner)
     spectrum = spectrum.transpose(0, 1).reshape(len(into), clips * joints, inner)
     kernels = torch.matmul(onto, weight.squeeze(3).permute(2, 1, 0).reshape(taps, inner * outer)).view(len(into), inner, outer)
@@ -42,10 +41,25 @@ def pays(x: Tensor, weight: Tensor, stride: int) -> bool:
     return plain and min(weight.shape[:2]) >= 64 and weight.shape[2] % 2 == 1 and weight.shape[2] // 2 <= x.shape[1] <= 32  # measured
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # a compiler would make them anew in every step
-def transform_matrices(frames: int, taps: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """Return I `(m, T)`, F `(m, K)` and O `(T, m)`."""
-    return _matrices(frames, taps, dtype)
+def products(frames: int, taps: int) -> int:
+    """Return m, how many matrix products the transform needs: three for a complex number of the spectrum, one for a real one."""
+    length = frames + taps // 2
+    real = 2 - length % 2
+    return real + 3 * (length // 2 + 1 - real)
+
+
+@torch.library.custom_op("mgbench::temporal_transform", mutates_args=())
+def transform_matrices(x: Tensor, taps: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return I `(m, T)`, F `(m, K)` and O `(T, m)` for clips `(N, T, V, C)`; a compiler sees shapes alone, so that T may vary."""
+    into, onto, back = _matrices(x.shape[1], taps, x.dtype)
+    return into.clone(), onto.clone(), back.clone()  # a compiler may write to what it is given
+
+
+@transform_matrices.register_fake
+def _(x: Tensor, taps: int) -> tuple[Tensor, Tensor, Tensor]:
+    frames = x.shape[1]
+    count = products(frames, taps)
+    return x.new_empty(count, frames), x.new_empty(count, taps), x.new_empty(frames, count)
 
 
 @cache

@@ -10,7 +10,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from mgbench.kernels.cases import Case, graph_case, loss_case, temporal_case
-from mgbench.kernels.measure import inputs_of, times
+from mgbench.kernels.measure import caller, drawn, times
 
 
 #: How many times faster than the reference, at least.
@@ -37,12 +37,6 @@ def test_speed(benchmark: BenchmarkFixture, case: Case, form: str) -> None:
     """One row of pytest-benchmark's table: forward and backward."""
     benchmark.group = case.name
     benchmark._timer = time.process_time
-    inputs = inputs_of(case, torch.float32)
-
-    def step() -> tuple[torch.Tensor, ...]:
-        y = case.forms[form](*inputs)
-        return torch.autograd.grad(y, inputs, torch.ones_like(y))
-
-    gradients = benchmark(step)
+    gradients = benchmark(caller(case.forms[form], drawn(case, torch.float32), "both"))
 
     assert all(gradient.isfinite().all() for gradient in gradients)

@@ -1,12 +1,13 @@
 """The graph convolution against its definition, sums written out, and against the public code's order of them."""
 
+from itertools import product
 from typing import NamedTuple
 
 import pytest
 import torch
 from torch import Tensor
 
-from mgbench.kernels.graph_conv import _forward, graph_conv_reference, masked_graph_conv
+from mgbench.kernels.graph_conv import _backward, _forward, graph_conv_reference, masked_graph_conv
 
 
 class Case(NamedTuple):
@@ -67,10 +68,42 @@ def test_values_and_gradients_are_those_of_the_definition(case: Case, per_clip: 
 @pytest.mark.parametrize("per_clip", [False, True])
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_shipped_reference_is_the_definition(case: Case, per_clip: bool) -> None:
-    """What other kernels are compared with is itself right."""
-    inputs = draw(case, per_clip=per_clip)
+    """What other kernels are compared with is itself right, on channels first as the public code has them."""
+    x, *others = draw(case, per_clip=per_clip)
+    y = graph_conv_reference(x.permute(0, 3, 1, 2).contiguous(), *others)
 
-    torch.testing.assert_close(graph_conv_reference(*inputs), by_definition(*inputs))
+    assert y.is_contiguous()
+    torch.testing.assert_close(y.permute(0, 2, 3, 1), by_definition(x, *others))
+
+
+SUBSETS = [wanted for wanted in product([False, True], repeat=4) if any(wanted)]
+
+
+@pytest.mark.parametrize("wanted", SUBSETS, ids=str)
+@pytest.mark.parametrize("per_clip", [False, True])
+@pytest.mark.parametrize("case", [Case(2, 2, 4, 3, 5), Case(2, 2, 4, 5, 3)], ids=str)
+def test_any_choice_of_gradients_is_right(case: Case, per_clip: bool, wanted: tuple[bool, ...]) -> None:
+    """Frozen clips, graphs, weights and biases leave the gradients of the others as they are."""
+    ours, theirs = ([z.requires_grad_(wants) for z, wants in zip(draw(case, per_clip=per_clip), wanted, strict=True)] for _ in range(2))
+    masked_graph_conv(*ours).square().sum().backward()
+    by_definition(*theirs).square().sum().backward()
+
+    for z, w in zip(ours, theirs, strict=True):
+        assert (z.grad is None) == (w.grad is None)
+        if z.grad is not None:
+            torch.testing.assert_close(z.grad, w.grad)
+
+
+@pytest.mark.parametrize("case", [Case(2, 2, 4, 3, 5), Case(2, 2, 4, 5, 3)], ids=str)
+def test_what_nobody_wants_is_not_computed(case: Case) -> None:
+    """Without a wish a gradient is empty, and of clips that want none no product as large as they are is made."""
+    inputs = draw(case)
+    y, between = _forward(*inputs)
+    for wanted in product([False, True], repeat=4):
+        found = _backward(y, *inputs, between, list(wanted))
+
+        assert [gradient.numel() > 0 for gradient in found] == list(wanted)
+        torch.library.opcheck(_backward, (y, *inputs, between, list(wanted)), test_utils=("test_schema", "test_faketensor"))
 
 
 @pytest.mark.parametrize("per_clip", [False, True])
@@ -177,6 +210,32 @@ def test_shapes_that_do_not_fit_are_told(wrong: str) -> None:
         masked_graph_conv(*given)
 
 
+@pytest.mark.parametrize("shape", [(5, 5), (1, 5, 5), (2, 3, 5, 5), (3, 1, 5), (3, 4, 4)])
+def test_edge_weights_of_another_shape_are_told(shape: tuple[int, ...]) -> None:
+    """They are those of the adjacency, and are not stretched."""
+    with pytest.raises(ValueError, match=r"^Edge weights are \(K, V, V\) as the adjacency is; got "):
+        masked_graph_conv(*draw(Case(2, 3, 5, 3, 4)), importance=torch.ones(shape))
+
+
+@pytest.mark.parametrize(
+    "joints",
+    [*(torch.zeros(shape, dtype=torch.long) for shape in ((4,), (3, 5), (1, 2, 5))), torch.zeros(5), torch.ones(5, dtype=torch.bool)],
+    ids=lambda joints: f"{joints.dtype} {tuple(joints.shape)}",
+)
+def test_joints_that_name_no_joints_are_told(joints: Tensor) -> None:
+    """There are as many as the clips have, one list or one a clip, of whole numbers."""
+    with pytest.raises(ValueError, match=r"^Kept joints are whole numbers, \(V',\) or \(N, V'\) of clips \(2, 3, 5, 3\); got "):
+        masked_graph_conv(*draw(Case(2, 3, 5, 3, 4)), joints=joints)
+
+
+@pytest.mark.parametrize("per_clip", [False, True])
+def test_joints_are_not_chosen_from_a_graph_a_clip(per_clip: bool) -> None:
+    """An adjacency of clips has no axis that a list of joints could mean by mistake."""
+    joints = torch.arange(5)
+    with pytest.raises(ValueError, match=r"^Joints are chosen from an adjacency \(K, V, V\); got \(2, 3, 5, 5\)"):
+        masked_graph_conv(*draw(Case(2, 3, 5, 3, 4), per_clip=True), joints=joints.expand(2, -1) if per_clip else joints)
+
+
 @pytest.mark.parametrize("shape", [(7, 5), (2, 6), (5,), (2, 3, 6), (1, 5)])
 def test_a_mask_of_another_shape_is_told(shape: tuple[int, ...]) -> None:
     """A mask is one of the clips' own, and is not stretched."""
@@ -185,14 +244,25 @@ def test_a_mask_of_another_shape_is_told(shape: tuple[int, ...]) -> None:
         masked_graph_conv(x, graph, weight, bias, mask=torch.ones(shape))
 
 
-def test_autocast_computes_in_bfloat16() -> None:
-    """Under autocast the output is bfloat16 and close to float32, and gradients come back in the dtype of what they belong to."""
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_computes_in_its_dtype(dtype: torch.dtype) -> None:
+    """Under autocast the output has autocast's type and is close to float32; gradients come back in the type of what they belong to."""
     inputs = [z.requires_grad_() for z in draw(Case(2, 3, 17, 16, 32), dtype=torch.float32)]
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", dtype):
         y = masked_graph_conv(*inputs)
+        compiled = torch.compile(masked_graph_conv, fullgraph=True, backend="aot_eager")(*inputs)
     y.float().sum().backward()
     expected = masked_graph_conv(*inputs)
 
-    assert y.dtype == torch.bfloat16
+    assert y.dtype == compiled.dtype == dtype
     assert all(z.grad is not None and z.grad.dtype == torch.float32 for z in inputs)
     assert ((y.float() - expected).norm() / expected.norm()).item() < 0.01
+
+
+def test_autocast_leaves_float64() -> None:
+    """Numbers in float64 stay what they are, as with torch's own operators."""
+    inputs = draw(Case(2, 3, 5, 3, 4))
+    with torch.autocast("cpu", torch.bfloat16):
+        y = masked_graph_conv(*inputs)
+
+    assert torch.equal(y, masked_graph_conv(*inputs))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mgbench.kernels.temporal_conv import pays, temporal_conv, temporal_conv_reference
+from mgbench.kernels.temporal_conv import pays, products, temporal_conv, temporal_conv_reference, transform_matrices
 
 
 def by_definition(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> Tensor:
@@ -29,6 +29,25 @@ def case(frames: int, channels: int = 64, taps: int = 9, dtype: torch.dtype = to
         return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
 
     return draw(2, frames, 3, channels), draw(channels + 8, channels, taps, 1), draw(channels + 8)
+
+
+def channels_last_reference(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> Tensor:
+    """Return the reference's numbers, which takes and gives channels first, with channels last."""
+    return temporal_conv_reference(x.permute(0, 3, 1, 2).contiguous(), weight, bias, stride).permute(0, 2, 3, 1)
+
+
+@pytest.mark.parametrize("taps", [1, 3, 4, 9])
+@pytest.mark.parametrize("frames", [4, 5, 12, 13])
+def test_the_matrices_have_as_many_rows_as_products_are_told(frames: int, taps: int) -> None:
+    """What a compiler and the limits of speed are told is what is made, and the caller may write to it."""
+    x = torch.zeros(1, frames, 1, 1)
+    into, onto, back = transform_matrices(x, taps)
+    count = products(frames, taps)
+
+    assert (into.shape, onto.shape, back.shape) == ((count, frames), (count, taps), (frames, count))
+    into.zero_()
+    assert transform_matrices(x, taps)[0].any()
+    torch.library.opcheck(transform_matrices, (x, taps))
 
 
 @pytest.mark.parametrize("with_bias", [True, False])
@@ -80,7 +99,7 @@ def test_both_ways_agree_for_an_even_number_of_taps() -> None:
     """Whichever way is faster, the number of frames is the reference's."""
     x, weight, bias = case(10, taps=4)
 
-    assert temporal_conv(x, weight, bias).shape == temporal_conv_reference(x, weight, bias).shape
+    assert temporal_conv(x, weight, bias).shape == channels_last_reference(x, weight, bias).shape
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -89,7 +108,7 @@ def test_the_shipped_reference_is_the_definition(frames: int, stride: int) -> No
     """What other kernels are compared with is itself right."""
     x, weight, bias = case(frames, channels=6)
 
-    torch.testing.assert_close(temporal_conv_reference(x, weight, bias, stride), by_definition(x, weight, bias, stride))
+    torch.testing.assert_close(channels_last_reference(x, weight, bias, stride), by_definition(x, weight, bias, stride))
 
 
 def test_float32_is_close() -> None:
