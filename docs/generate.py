@@ -21,6 +21,7 @@ from mgbench.preprocessings import PREPROCESSINGS
 from mgbench.registry import installed_plugins, registry
 from mgbench.skeleton import load_skeleton, skeleton_names
 from mgbench.store import CellFolder
+from mgbench.study import load_study, read_table, study_names
 from mgbench.testing import checks
 
 
@@ -124,6 +125,17 @@ def skeletons(_: str) -> str:
     return _table(("name", "joints", "axes", "root", "centre", "spine"), rows)
 
 
+def studies(_: str) -> str:
+    """Return the tables of the studies that come with mgbench, before anything is measured."""
+    told = []
+    for name in study_names():
+        table = read_table(load_study(Path(name)))
+        assert table is not None
+        rows = ((row.label, f"{row.published:.2f}" if row.published else "", f"`-a '{row.augmentation}'`") for row in table.rows)
+        told.append(f"**`{name}`**: {table.title} ({table.source}).\n\n{_table(('row', 'published', 'here'), rows)}")
+    return "\n\n".join(told)
+
+
 def cell(_: str) -> str:
     """Return the files of a cell's directory."""
     folder, found = CellFolder(Path()), vars(CellFolder).items()
@@ -176,7 +188,7 @@ def reference(_: str) -> str:
 
 _WRITERS: dict[str, Callable[[str], str]] = {
     writer.__name__: writer
-    for writer in (parameters, components, capabilities, conformance, source, preprocessings, skeletons, cell, reference)
+    for writer in (parameters, components, capabilities, conformance, source, preprocessings, skeletons, studies, cell, reference)
 }
 
 

@@ -19,6 +19,7 @@ from mgbench.catalogue import Catalogue
 from mgbench.cli import main as command_line
 from mgbench.preprocessings import preprocessing
 from mgbench.registry import Registry, file_plugin, installed_plugins
+from mgbench.spec import split
 
 
 ROOT = Path(__file__).parent.parent
@@ -120,7 +121,7 @@ def test_commands_parse(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         catalogue = Catalogue(loaded)
         for kind in ("dataset", "encoder", "method", "evaluator"):
             catalogue.axis(kind, parameters.get(f"{kind}s", ()))
-        for text in parameters.get("augmentations", ()):
+        for text in (one for given in parameters.get("augmentations", ()) for one in split(given, ",")):
             catalogue.augmentation(text)
         preprocessing(parameters.get("preprocess", "frame50"))
         assert set(",".join(parameters.get("streams", ("joint",))).split(",")) <= {"joint", "bone", "motion"}
