@@ -158,6 +158,18 @@ def make_clips(arrays: Sequence[npt.NDArray[Any]], label: npt.ArrayLike, subject
     )
 
 
+def join_clips(parts: Sequence[Clips]) -> Clips:
+    """Return the clips of all parts, one part after another; of made ones it is no longer known where they come from."""
+    if len(parts) == 1:
+        return parts[0]
+    return make_clips(
+        [part[i] for part in parts for i in range(len(part))],
+        np.concatenate([part.label for part in parts]),
+        np.concatenate([part.subject for part in parts]),
+        [name for part in parts for name in part.clip],
+    )
+
+
 def save_clips(clips: Clips, folder: Path) -> None:
     """Write clips so that `open_clips` maps them into memory without reading them; the caller renames the folder into place."""
     folder.mkdir(parents=True, exist_ok=True)

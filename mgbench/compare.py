@@ -151,13 +151,7 @@ class Paired:
 
 def pair(a: Standing, b: Standing, evaluator: str) -> Paired:
     """Compare two cells clip by clip under one evaluator, or raise `UnpairedError` that says why that cannot be done."""
-    if a.rows[evaluator].get("test_digest") != b.rows[evaluator].get("test_digest"):
-        msg = "they scored different clips"
-        raise UnpairedError(msg)
-    mine, other = _predictions(a, evaluator), _predictions(b, evaluator)
-    if not len(mine) or not mine.select("clip", "label").equals(other.select("clip", "label")):
-        msg = "their predictions are of different clips"
-        raise UnpairedError(msg)
+    mine, other = predictions_of_both(a, b, evaluator)
     right, base = ((table["predicted"] == table["label"]).to_numpy() for table in (other, mine))
     subject = mine["subject"].to_numpy()
     differences = stats.subject_means(right, subject)[1] - stats.subject_means(base, subject)[1]
@@ -171,6 +165,18 @@ def pair(a: Standing, b: Standing, evaluator: str) -> Paired:
         difference=float(np.mean(differences)),
         p=stats.sign_flip(differences) if len(differences) > 1 else None,
     )
+
+
+def predictions_of_both(a: Standing, b: Standing, evaluator: str) -> tuple[polars.DataFrame, polars.DataFrame]:
+    """Return what one evaluator predicted in both cells, row by row of the same clips, or raise `UnpairedError`."""
+    if a.rows[evaluator].get("test_digest") != b.rows[evaluator].get("test_digest"):
+        msg = "they scored different clips"
+        raise UnpairedError(msg)
+    mine, other = _predictions(a, evaluator), _predictions(b, evaluator)
+    if not len(mine) or not mine.select("clip", "label").equals(other.select("clip", "label")):
+        msg = "their predictions are of different clips"
+        raise UnpairedError(msg)
+    return mine, other
 
 
 def _predictions(one: Standing, evaluator: str) -> polars.DataFrame:

@@ -11,10 +11,10 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from mgbench.clips import Clips, make_clips
+from mgbench.clips import Clips, join_clips
 from mgbench.components import Dataset, Split, Stream
 from mgbench.errors import DataError
-from mgbench.packing import Facts, open_packed, packed_digest, read_facts
+from mgbench.packing import Facts, fitted_splits, open_packed, packed_digest, read_facts
 from mgbench.packing import pack as pack  # noqa: PLC0414 - cells take it from here
 from mgbench.preprocess import densify
 from mgbench.preprocessings import Preprocessing
@@ -63,7 +63,7 @@ class Fold:
     @cached_property
     def fit(self) -> Clips:
         """The clips that are fitted on; several splits are read and joined."""
-        return _join(self.fits)
+        return join_clips(self.fits)
 
     @property
     def test_digest(self) -> str:
@@ -80,23 +80,12 @@ def open_fold(dataset: Dataset, packed: Path, *, select: bool) -> Fold:
         what = {"train": "training split, so --select has nothing to fit on", "val": "validation split, so --select has nothing to score"}
         msg = f"The data set {dataset.name!r} has no {what[lacking[0]]}."
         raise DataError(msg)
-    fitted: list[Split] = ["train"] if select else [split for split in facts.splits if split != "test"]
+    fitted = fitted_splits(facts.splits, select=select)
     scored: Split = "val" if select else "test"
     fits = tuple(open_packed(packed, split) for split in fitted)
     digests = "".join(packed_digest(packed, split) for split in (*fitted, scored))
     digest = hashlib.blake2b(digests.encode(), digest_size=16).hexdigest()
     return Fold(fits, open_packed(packed, scored), "+".join(fitted), scored, facts, digest)
-
-
-def _join(parts: tuple[Clips, ...]) -> Clips:
-    if len(parts) == 1:
-        return parts[0]
-    return make_clips(
-        [part[i] for part in parts for i in range(len(part))],
-        np.concatenate([part.label for part in parts]),
-        np.concatenate([part.subject for part in parts]),
-        [name for part in parts for name in part.clip],
-    )
 
 
 def dense_fold(

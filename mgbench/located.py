@@ -5,11 +5,11 @@ from pathlib import Path
 
 import attrs
 
-from mgbench.clips import Clips
+from mgbench.clips import Clips, join_clips
 from mgbench.components import Dataset, Split
 from mgbench.errors import DataError, MissingDataError, SpecError
 from mgbench.fingerprint import packed_folder
-from mgbench.packing import open_packed, read_split
+from mgbench.packing import fitted_splits, open_packed, read_split
 from mgbench.part import Part, describe
 from mgbench.paths import dataset_folder
 from mgbench.registry import Registry
@@ -62,6 +62,12 @@ class Located:
         except Exception as error:
             msg = f"The loader raised {type(error).__name__}: {error}"
             raise DataError(msg) from error
+
+    def read_fit(self, *, select: bool = False) -> Clips:
+        """Read and check what cells are fitted on, joined as they join it."""
+        here = self.here
+        splits = fitted_splits(here.splits, select=select)
+        return join_clips([self.read(split).check(here.skeleton, len(here.classes), f"{here.name} {split}") for split in splits])
 
 
 def locate(name: str, registry: Registry, root: Path, store: Path, given: Path | None = None) -> Located:

@@ -36,6 +36,11 @@ class Facts:
     splits: tuple[Split, ...]
 
 
+def fitted_splits(splits: Sequence[Split], *, select: bool = False) -> list[Split]:
+    """Return the splits that cells are fitted on: all but the test split, or the training split where a choice is being made."""
+    return ["train"] if select else [split for split in splits if split != "test"]
+
+
 class EndedError(DataError):
     """A process that packed a split was killed; what others packed is sound."""
 
@@ -107,9 +112,14 @@ def _facts(dataset: Dataset) -> Facts:
 
 def read_facts(dataset: Dataset, packed: Path) -> Facts:
     """Return what was known of a data set when it was packed; what was packed before that was kept is as its class says."""
+    return stored_facts(packed) or _facts(dataset)
+
+
+def stored_facts(packed: Path) -> Facts | None:
+    """Return what was known of a data set when it was packed, or None where that was not kept."""
     stored = read_json(packed / "facts.json")
     if not stored:
-        return _facts(dataset)
+        return None
     return Facts(skeleton_from(stored["skeleton"]), tuple(stored["classes"]), stored["persons"], tuple(stored["splits"]))
 
 

@@ -52,14 +52,14 @@ def project(clip: npt.NDArray[np.float32], skeleton: Skeleton) -> Points:
     there = np.flatnonzero(np.logical_or.reduce(seen, axis=(0, 2)))
     points: Points = np.where(seen[..., None], flat[..., :2] * turn, np.nan)[:, there]
     if len(there) > 1:
-        limits = [_limits(points[:, person]) for person in range(len(there))]
-        width = max(high[0] - low[0] for low, high in limits)
-        for person, (low, high) in enumerate(limits):
+        corners = [limits(points[:, person]) for person in range(len(there))]
+        width = max(high[0] - low[0] for low, high in corners)
+        for person, (low, high) in enumerate(corners):
             points[:, person, :, 0] += person * width - (low[0] + high[0]) / 2
     return points
 
 
-def _limits(points: Points) -> tuple[Points, Points]:
+def limits(points: Points) -> tuple[Points, Points]:
     """Return the lower left and the upper right corner of what nearly all points `(..., 2)` need, with some room."""
     known = points[~np.isnan(points[..., 0])]
     if not len(known):
@@ -83,22 +83,34 @@ def save_pictures(clip: npt.NDArray[np.float32], skeleton: Skeleton, title: str,
 
 def draw_strip(clip: npt.NDArray[np.float32], skeleton: Skeleton, title: str) -> bytes:
     """Return a PNG of poses at equal times, from the first frame to the last, each with the number of its frame."""
-    points = project(clip, skeleton)
-    frames = np.unique(np.linspace(0, len(points) - 1, POSES).round().astype(int))
-    poses = points[frames]
-    for pose in poses:  # each in the middle of its place, wherever the person walks
-        low, high = _limits(pose)
-        pose[..., 0] -= (low[0] + high[0]) / 2
-    low, high = _limits(poses)
+    frames, poses = choose_poses(clip, skeleton)
+    low, high = limits(poses)
     width = high[0] - low[0]
     right = np.array([low[0] + width * len(frames), high[1]])
     figure, axes = _axes(low, right, _HEIGHT / (high[1] - low[1]), title)
-    for place, (frame, pose) in enumerate(zip(frames, poses, strict=True)):
-        _draw(axes, pose + np.array([place * width, 0.0]), skeleton)
-        axes.text(place * width + (low[0] + high[0]) / 2, low[1], str(frame), ha="center", va="bottom", fontsize=8, color="#666666")
+    draw_row(axes, frames, poses, width, skeleton)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI)
     return buffer.getvalue()
+
+
+def choose_poses(clip: npt.NDArray[np.float32], skeleton: Skeleton, most: int = POSES) -> tuple[npt.NDArray[np.int64], Points]:
+    """Return so many frames at equal times, first and last among them, and the poses there, each in the middle, wherever people walk."""
+    points = project(clip, skeleton)
+    frames = np.unique(np.linspace(0, len(points) - 1, most).round().astype(np.int64))
+    poses = points[frames]
+    for pose in poses:
+        low, high = limits(pose)
+        pose[..., 0] -= (low[0] + high[0]) / 2
+    return frames, poses
+
+
+def draw_row(axes: "Axes", frames: npt.NDArray[np.int64], poses: Points, width: float, skeleton: Skeleton) -> None:
+    """Draw poses at this distance from each other, the first in the middle of the plane, with the numbers of their frames below."""
+    low = limits(poses)[0][1]
+    for place, (frame, pose) in enumerate(zip(frames, poses, strict=True)):
+        draw_pose(axes, pose + np.array([place * width, 0.0]), skeleton)
+        axes.text(place * width, low, str(frame), ha="center", va="bottom", fontsize=8, color="#666666")
 
 
 def draw_animation(clip: npt.NDArray[np.float32], skeleton: Skeleton, title: str) -> bytes:
@@ -107,14 +119,14 @@ def draw_animation(clip: npt.NDArray[np.float32], skeleton: Skeleton, title: str
 
     points = project(clip, skeleton)
     every = -(-len(points) // _FRAMES)
-    low, high = _limits(points)
+    low, high = limits(points)
     figure, axes = _axes(low, high, _SIDE / float((high - low).max()), title)
     writer = PillowWriter(fps=max(1, round(_FPS / every)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.gif"
         with writer.saving(figure, str(path), _DPI):
             for pose in points[::every]:
-                drawn = _draw(axes, pose, skeleton)
+                drawn = draw_pose(axes, pose, skeleton)
                 writer.grab_frame()
                 drawn.remove()
         return path.read_bytes()
@@ -132,13 +144,19 @@ def _axes(low: Points, high: Points, scale: float, title: str) -> "tuple[Figure,
     axes = figure.add_axes((0.0, 0.0, 1.0, height / (height + top)))
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
     axes.axis("off")
-    figure.text(0.08 / max(width, 2.5), 1.0, title, ha="left", va="top", fontsize=9)
-    for place, (side, colour) in enumerate(COLOURS.items()):
-        figure.text((0.08 + 0.45 * place) / max(width, 2.5), 1 - 0.2 / (height + top), side, va="top", fontsize=8, color=colour)
+    draw_title(figure, title)
     return figure, axes
 
 
-def _draw(axes: "Axes", pose: Points, skeleton: Skeleton) -> "LineCollection":
+def draw_title(figure: "Figure", title: str) -> None:
+    """Write a title into the upper left corner, and below it which colour is which side."""
+    width, height = figure.get_size_inches()
+    figure.text(0.08 / width, 1 - 0.04 / height, title, ha="left", va="top", fontsize=9, parse_math=False)
+    for place, (side, colour) in enumerate(COLOURS.items()):
+        figure.text((0.08 + 0.45 * place) / width, 1 - 0.22 / height, side, va="top", fontsize=8, color=colour)
+
+
+def draw_pose(axes: "Axes", pose: Points, skeleton: Skeleton) -> "LineCollection":
     """Draw the bones of all persons of one frame `(M, V, 2)`."""
     from matplotlib.collections import LineCollection
 

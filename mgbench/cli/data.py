@@ -35,7 +35,8 @@ def data_command() -> None:
 _name = click.argument("name", shell_complete=complete_name("dataset"))
 
 
-def _locate(name: str, root: Path | None, store: Path | None, plugin_files: tuple[Path, ...], given: Path | None = None) -> "Located":
+def locate_set(name: str, root: Path | None, store: Path | None, plugin_files: tuple[Path, ...], given: Path | None = None) -> "Located":
+    """Return the data set that a command names, and name on stderr plugins that could not be loaded."""
     from mgbench.located import locate
     from mgbench.paths import data_root, store_root
     from mgbench.registry import registry
@@ -55,7 +56,7 @@ def how_command(name: str, root: Path | None, store: Path | None, plugin_files: 
     """Tell who grants the data set NAME, which files are expected, where they are looked for, and what is there."""
     from mgbench.cli.data_text import folder_text
 
-    located = _locate(name, root, store, plugin_files)
+    located = locate_set(name, root, store, plugin_files)
     dataset, part = located.dataset, located.part
     click.echo(f"{dataset.name}: {dataset.summary()}\n")
     if not part.folders:
@@ -91,7 +92,7 @@ def prepare_command(
     from mgbench.packing import open_packed, pack, packed_digest
     from mgbench.prepare import packer, processes_for
 
-    located = _locate(name, root, store, plugin_files, given)
+    located = locate_set(name, root, store, plugin_files, given)
     dataset, part, folder = located.here, located.part, located.folder
     if located.packed.is_dir():
         click.echo(f"{dataset.name} is packed already.")
@@ -178,7 +179,7 @@ def audit_command(name: str, names: bool, as_json: bool, root: Path | None, stor
     from mgbench.audit.report import audit
     from mgbench.cli.data_text import anonymous, class_table, finding_lines, json_rows, split_table
 
-    located = _locate(name, root, store, plugin_files)
+    located = locate_set(name, root, store, plugin_files)
     dataset = located.here
     with _reading(located) as read:
         found = audit(dataset, read)
@@ -211,7 +212,7 @@ def show_command(
     from mgbench.cli.data_text import class_table
     from mgbench.picture import save_pictures
 
-    located = _locate(name, root, store, plugin_files)
+    located = locate_set(name, root, store, plugin_files)
     dataset, draws = located.here, located.open or out is not None
     why = f"the recordings of {dataset.name!r} may not be passed on"
     if clip is not None and not draws:
