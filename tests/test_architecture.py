@@ -17,6 +17,7 @@ TORCH_FREE = [
     "mgbench", "mgbench.audit.report", "mgbench.board", "mgbench.catalogue", "mgbench.cli.axes", "mgbench.cli.cell",
     "mgbench.cli.components", "mgbench.cli.data", "mgbench.cli.data_text", "mgbench.located", "mgbench.packing", "mgbench.picture",
     "mgbench.prepare",
+    "mgbench.cli.figure", "mgbench.figures.canvas", "mgbench.figures.confusion",
     "mgbench.cli.diff", "mgbench.cli.explain", "mgbench.cli.gc", "mgbench.cli.leaderboard", "mgbench.cli.plan", "mgbench.cli.plugin",
     "mgbench.cli.status", "mgbench.compare", "mgbench.failures", "mgbench.garbage", "mgbench.named", "mgbench.standing",
     "mgbench.cli.run", "mgbench.cli.study", "mgbench.cli.watch", "mgbench.clips",

@@ -22,6 +22,7 @@ _COMMANDS = {
     "status": ("mgbench.cli.status", "Show where all cells stand."),
     "explain": ("mgbench.cli.explain", "Tell everything about one cell, or how cells failed."),
     "diff": ("mgbench.cli.diff", "Compare two cells."),
+    "figure": ("mgbench.cli.figure", "Draw merged clips, distances between classes, and confusion matrices."),
     "gc": ("mgbench.cli.gc", "List what a store no longer needs, or delete it."),
     "cell": ("mgbench.cli.cell", "Run one prepared cell."),
 }
