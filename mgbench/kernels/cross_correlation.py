@@ -11,10 +11,10 @@ two N x N matrices in place of the D x D ones. With d_k = 2 (1 - lambda) c_k - 2
 where f = |u|^2 without what keeps s from zero. Centring needs no step of its own: where columns are centred, so are the gradients.
 
 All but the N x N matrices is column by column. So columns are worked on some at a time, in cache, and normalised anew for the gradient:
-besides it, only means, scales and diagonals are held.
+besides it, only means, scales and diagonals are held. Where D is not the larger number, the C_k are, and U and V_k are kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
 
 import torch
@@ -110,20 +110,17 @@ def _kind(z: Tensor) -> Tensor:
     return z.new_empty(0, dtype=torch.float64 if z.dtype == torch.float64 else torch.float32)
 
 
-def _units(streams: list[Tensor], eps: float, factor: float, centre: bool) -> tuple[Tensor, Tensor]:
+def _units(streams: Sequence[Tensor], eps: float, factor: float, centre: bool) -> tuple[Tensor, Tensor]:
     """Return normalised streams `(S, N, D)`, and what each column is multiplied by and shifted by then, `(2, S, 1, D)`.
 
     A column that does not vary is multiplied by zero.
     """
-    wide = _kind(streams[0])
-    units, columns = wide.new_empty(len(streams), *streams[0].shape), wide.new_zeros(2, len(streams), 1, streams[0].shape[1])
+    units = _stacked(streams)
+    columns = units.new_zeros(2, len(units), 1, units.shape[2])
     scale, shift = columns
-    for z, unit, mean in zip(streams, units, shift, strict=True):
-        if centre:
-            torch.mean(z, dim=0, keepdim=True, dtype=wide.dtype, out=mean)
-            torch.sub(z, mean, out=unit)
-        else:
-            unit.copy_(z)
+    if centre:
+        torch.mean(units, dim=1, keepdim=True, out=shift)
+        units.sub_(shift)
     least = units.square().sum(dim=1, keepdim=True).add_(eps)  # torch's norm over an axis that is not the last is ten times slower
     torch.rsqrt(least, out=scale).mul_(factor**0.5)
     if not eps:
@@ -132,55 +129,68 @@ def _units(streams: list[Tensor], eps: float, factor: float, centre: bool) -> tu
     return units.mul_(scale), columns
 
 
+def _stacked(streams: Sequence[Tensor]) -> Tensor:
+    """Return a copy of all streams `(S, N, D)` in the dtype that is computed in."""
+    stacked = torch.stack(list(streams))
+    return stacked if stacked.dtype == torch.float64 else stacked.float()
+
+
 @torch.library.custom_op("mgbench::cross_correlation", mutates_args=())
 def operator(
     streams: list[Tensor], lambd: float, eps: float, factor: float, centre: bool, grams: bool
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the loss of streams `(N, D)`, and for the gradient: columns' means and scales, the diagonals `(K, D)`, the products.
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Return the loss of streams `(N, D)`, and for the gradient: columns' means and scales, the diagonals `(K, D)`, products, U and V_k.
 
-    The products are U U^T and sum_k V_k V_k^T, `(2, N, N)`, or the C_k, `(K, D, D)`.
+    The products are U U^T and sum_k V_k V_k^T, `(2, N, N)`, or the C_k, `(K, D, D)`; U and V_k are kept beside the C_k alone.
     """
     wide, (clips, features) = _kind(streams[0]), streams[0].shape
     columns, diagonals = wide.new_empty(2, len(streams), 1, features), wide.new_empty(len(streams) - 1, features)
     products = wide.new_zeros((2, clips, clips) if grams else (len(streams) - 1, features, features))
     for block in _blocks(streams[0], grams=grams):
         units, columns[..., block] = _units([z[:, block] for z in streams], eps, factor, centre)
-        torch.sum(units[0] * units[1:], dim=1, out=diagonals[:, block])
         if grams:
+            torch.sum(units[0] * units[1:], dim=1, out=diagonals[:, block])
             products[0].addmm_(units[0], units[0].T)
             for v in units[1:]:
                 products[1].addmm_(v, v.T)
             del units, v  # before the next ones are made
         else:
             torch.matmul(units[0].T, units[1:], out=products)
-    squares = (products[0] * products[1]).sum() if grams else torch.stack([c.square().sum() for c in products]).sum()
+            diagonals.copy_(products.diagonal(dim1=1, dim2=2))
+    squares = (products[0] * products[1] if grams else products.square()).sum()
     loss = (1 - diagonals).square().sum() + lambd * (squares - diagonals.square().sum())
-    return loss, columns, diagonals, products
+    return loss, columns, diagonals, products, wide.new_empty(0) if grams else units
 
 
 @operator.register_fake
-def _(streams: list[Tensor], lambd: float, eps: float, factor: float, centre: bool, grams: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _(
+    streams: list[Tensor], lambd: float, eps: float, factor: float, centre: bool, grams: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     like, count, (clips, features) = _kind(streams[0]), len(streams), streams[0].shape
     products = like.new_empty((2, clips, clips) if grams else (count - 1, features, features))
-    return like.new_empty(()), like.new_empty((2, count, 1, features)), like.new_empty((count - 1, features)), products
+    units = like.new_empty(0 if grams else (count, clips, features))
+    return like.new_empty(()), like.new_empty((2, count, 1, features)), like.new_empty((count - 1, features)), products, units
 
 
 @torch.library.custom_op("mgbench::cross_correlation_backward", mutates_args=())
-def _backward(
-    grad: Tensor, streams: list[Tensor], columns: Tensor, diagonals: Tensor, products: Tensor, lambd: float, factor: float, grams: bool
-) -> list[Tensor]:
+def _backward(grad: Tensor, streams: list[Tensor], kept: list[Tensor], lambd: float, factor: float, grams: bool) -> list[Tensor]:
     """Return the gradient of every stream `(N, D)`."""
+    columns, diagonals, products, normal = kept
     found = [torch.empty_like(z, memory_format=torch.contiguous_format) for z in streams]
     for block in _blocks(streams[0], grams=grams):
         (scale, shift), weight = columns[..., block], 2 * (1 - lambd) * diagonals[:, block] - 2
-        units = scale.new_empty(len(streams), len(streams[0]), scale.shape[2])
-        for z, unit, by, plus in zip(streams, units, scale, shift, strict=True):
-            torch.addcmul(plus, z[:, block], by, out=unit)
+        units = _again([z[:, block] for z in streams], scale, shift) if grams else normal
         grads = _towards(units, weight, products, 2 * lambd, factor, grams)
         for one, p, by in zip(found, grads, scale * grad, strict=True):
             torch.mul(p, by, out=one[:, block])
-        del units, grads, unit, p  # before the next ones are made
+        del units, grads, p  # before the next ones are made
     return found
+
+
+def _again(streams: Sequence[Tensor], scale: Tensor, shift: Tensor) -> Tensor:
+    """Return streams normalised as they were before."""
+    units = _stacked(streams)
+    return torch.addcmul(shift, units, scale, out=units)
 
 
 def _towards(units: Tensor, weight: Tensor, products: Tensor, lambd: float, factor: float, grams: bool) -> Tensor:
@@ -192,20 +202,17 @@ def _towards(units: Tensor, weight: Tensor, products: Tensor, lambd: float, fact
     torch.mul(u, weight[:, None], out=grads[1:])
     if grams:
         grads[0].addmm_(products[1], u, alpha=lambd)
-        for p, v in zip(grads[1:], vs, strict=True):
-            p.addmm_(products[0], v, alpha=lambd)
+        grads[1:].baddbmm_(products[0].expand(len(vs), -1, -1), vs, alpha=lambd)
     else:
-        for p, v, c in zip(grads[1:], vs, products, strict=True):
+        for v, c in zip(vs, products, strict=True):
             grads[0].addmm_(v, c.T, alpha=lambd)
-            p.addmm_(u, c, alpha=lambd)
+        grads[1:].baddbmm_(u.expand(len(vs), -1, -1), products, alpha=lambd)
     along = (grads * units).sum(dim=1, keepdim=True).div_(factor)
     return grads.addcmul_(units, along, value=-1)
 
 
 @_backward.register_fake
-def _(
-    grad: Tensor, streams: list[Tensor], columns: Tensor, diagonals: Tensor, products: Tensor, lambd: float, factor: float, grams: bool
-) -> list[Tensor]:
+def _(grad: Tensor, streams: list[Tensor], kept: list[Tensor], lambd: float, factor: float, grams: bool) -> list[Tensor]:
     return [torch.empty_like(z, memory_format=torch.contiguous_format) for z in streams]
 
 
@@ -216,8 +223,9 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None
 
 
 def _differentiate(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[list[Tensor], None, None, None, None, None]:  # noqa: ANN401 - torch gives its context no type
-    *streams, columns, diagonals, products = ctx.saved_tensors
-    return _backward(grad, streams, columns, diagonals, products, ctx.lambd, ctx.factor, ctx.grams), None, None, None, None, None
+    *streams, columns, diagonals, products, units = ctx.saved_tensors
+    kept = [columns, diagonals, products, units]
+    return _backward(grad, streams, kept, ctx.lambd, ctx.factor, ctx.grams), None, None, None, None, None
 
 
 operator.register_autograd(_differentiate, setup_context=_save)
