@@ -1,10 +1,17 @@
 """Rules for encoders."""
 
+from typing import Final
+
 import torch
+from torch import Tensor
 
 from mgbench.components import Encoder
 from mgbench.registry import Registry
 from mgbench.testing.kit import LAYOUTS, Rule, backbone, clips, generator, hold, same
+
+
+#: Valid frames of each of six clips of 20.
+LENGTH: Final = torch.tensor([1, 20, 7, 13, 2, 19])
 
 
 def gives_maps_of_its_width(encoder: Encoder, _loaded: Registry) -> None:
@@ -50,6 +57,66 @@ def depends_on_kept_joints(encoder: Encoder, _loaded: Registry) -> None:
     hold(not torch.equal(network(x, first), network(x, other)), "the kept joints make no difference")
 
 
+def ignores_dropped_tokens(encoder: Encoder, _loaded: Registry) -> None:
+    """Masked tokens, dropped for the batch or per clip, change nothing, in training or evaluation."""
+    if "drop_tokens" not in encoder.gives:
+        return
+    each = torch.stack([_cells(torch.randperm(50, generator=generator(i))[:17]) for i in range(6)])
+    for training in (False, True):
+        for tokens in (each[0], each):
+            network, x = backbone(encoder).train(training), clips(frames=24)
+            masked = torch.ones(6, 24 * 25, dtype=torch.bool).scatter_(1, tokens.expand(6, -1), value=False).view(6, 1, 1, 24, 25)
+            torch.manual_seed(0)
+            clean = network(x, tokens=tokens)
+            network, changed = backbone(encoder).train(training), torch.where(masked, x * 7 + 3, x)
+            torch.manual_seed(0)
+            same(clean, network(changed, tokens=tokens), f"a masked token changed the features (training={training})")
+
+
+def depends_on_kept_tokens(encoder: Encoder, _loaded: Registry) -> None:
+    """Kept tokens per clip give what the same tokens for the batch give, and other tokens something else."""
+    if "drop_tokens" not in encoder.gives:
+        return
+    network, x = backbone(encoder).eval(), clips(frames=24)
+    first, other = _cells(torch.arange(17)), _cells(torch.arange(20, 37))
+    same(network(x, tokens=first), network(x, tokens=first.expand(6, -1)), "tokens per clip differ from the same tokens for the batch")
+    hold(not torch.equal(network(x, tokens=first), network(x, tokens=other)), "the kept tokens make no difference")
+
+
+def _cells(stretches: Tensor) -> Tensor:
+    """Return the cells of numbered stretches of twelve frames of a joint of Kinect-25, sorted.
+
+    An encoder's tokens may be several frames long; twelve are whole tokens of one, two, three, four, six or twelve.
+    """
+    start = stretches // 25 * 12 * 25 + stretches % 25
+    return (start[:, None] + torch.arange(12) * 25).flatten().sort().values
+
+
+def ignores_frames_behind_the_end(encoder: Encoder, _loaded: Registry) -> None:
+    """Frames behind the end of a clip change nothing, in training or evaluation."""
+    if "sequence" not in encoder.gives:
+        return
+    behind = torch.arange(20) >= LENGTH[:, None]
+    for training in (False, True):
+        network, x = backbone(encoder).train(training), clips()
+        torch.manual_seed(0)
+        clean = network(x, length=LENGTH)
+        network, changed = backbone(encoder).train(training), torch.where(behind[:, None, None, :, None], x * 7 + 3, x)
+        torch.manual_seed(0)
+        same(clean, network(changed, length=LENGTH), f"a frame behind the end of its clip changed the features (training={training})")
+
+
+def ends_where_a_clip_ends(encoder: Encoder, _loaded: Registry) -> None:
+    """In evaluation a clip that ends early has the features of its frames alone, and one that does not end early has its own."""
+    if "sequence" not in encoder.gives:
+        return
+    network, x = backbone(encoder).eval(), clips()
+    features = network(x, length=LENGTH)
+    for i, frames in enumerate(LENGTH.tolist()):
+        same(features[[i]], network(x[[i], :, :, :frames]), f"a clip of {frames} frames of 20 is not read as those frames alone")
+    hold(not torch.equal(features, network(x)), "the lengths make no difference")
+
+
 def every_parameter_learns(encoder: Encoder, _loaded: Registry) -> None:
     """A gradient reaches every parameter."""
     network = backbone(encoder).train()
@@ -58,4 +125,14 @@ def every_parameter_learns(encoder: Encoder, _loaded: Registry) -> None:
     hold(not idle, f"no gradient reaches {', '.join(idle)}")
 
 
-RULES: list[Rule] = [gives_maps_of_its_width, keeps_clips_apart, ignores_dropped_joints, depends_on_kept_joints, every_parameter_learns]
+RULES: list[Rule] = [
+    gives_maps_of_its_width,
+    keeps_clips_apart,
+    ignores_dropped_joints,
+    depends_on_kept_joints,
+    ignores_dropped_tokens,
+    depends_on_kept_tokens,
+    ignores_frames_behind_the_end,
+    ends_where_a_clip_ends,
+    every_parameter_learns,
+]

@@ -28,9 +28,11 @@ def mgbench_datasets() -> list[type[Dataset]]:
 @hookimpl
 def mgbench_encoders() -> list[type[Encoder]]:
     """Encoders."""
+    from mgbench_plugins.encoders.bigru import BiGRU
+    from mgbench_plugins.encoders.lstm import LSTM
     from mgbench_plugins.encoders.stgcn import STGCN
 
-    return [STGCN]
+    return [BiGRU, LSTM, STGCN]
 
 
 @hookimpl

@@ -59,7 +59,7 @@ class SoundEncoder(mgbench.Encoder):
     """One linear map of every joint's coordinates."""
 
     name = "sound_encoder"
-    gives: ClassVar[frozenset[str]] = frozenset({"joint_map", "drop_joints"})
+    gives: ClassVar[frozenset[str]] = frozenset({"joint_map", "drop_joints", "drop_tokens", "sequence"})
 
     fault: str = "none"
 
@@ -76,16 +76,28 @@ class _Network(Network):
         if fault == "idler":
             self.idle = nn.Parameter(torch.zeros(1))
 
-    def forward(self, x: Tensor, joints: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, joints: Tensor | None = None, tokens: Tensor | None = None, length: Tensor | None = None) -> Tensor:
         kept = x
         if joints is not None and self.fault != "blind":
             kept = torch.stack([one[..., own] for one, own in zip(x, joints.expand(len(x), -1), strict=True)])
+        if tokens is not None and self.fault != "token_blind":
+            cells = [one.flatten(2)[..., own, None] for one, own in zip(x, tokens.expand(len(x), -1), strict=True)]
+            kept = torch.stack(cells)
         y: Tensor = self.layer(kept.movedim(2, -1)).movedim(-1, 2)
+        if length is not None and self.fault != "overrun":
+            y = self.ended(y, length)
         if self.fault == "gossip":  # about the other clips
             return y - y.mean(dim=0)
-        if self.fault == "peeper":  # at masked joints
+        given = {"peeper": joints, "token_peeper": tokens, "late_peeper": length}.get(self.fault)
+        if given is not None:  # at what is masked
             return y + x.mean(dim=(1, 2, 3, 4), keepdim=True)
         return y.mean(dim=4) if self.fault == "flat" else y
+
+    def ended(self, y: Tensor, length: Tensor) -> Tensor:
+        """Return a map that repeats a clip's mean behind its end, or with a fault nothing, so that its mean is diluted."""
+        inside = (torch.arange(y.shape[3]) < length[:, None])[:, None, None, :, None]
+        mean = (y * inside).sum(dim=3, keepdim=True) / length.view(-1, 1, 1, 1, 1)
+        return torch.where(inside, y, mean * (self.fault != "diluted"))
 
     def pool(self, features: Tensor) -> Tensor:
         return features.flatten(3).mean(dim=(1, 3))
@@ -238,9 +250,14 @@ def test_a_sound_component_breaks_no_rule(sound: str) -> None:
 @pytest.mark.parametrize(
     ("sound", "fault", "rules"),
     [
-        ("sound_encoder", "gossip", {"keeps_clips_apart"}),
+        ("sound_encoder", "gossip", {"keeps_clips_apart", "ends_where_a_clip_ends"}),
         ("sound_encoder", "peeper", {"ignores_dropped_joints"}),
         ("sound_encoder", "blind", {"ignores_dropped_joints", "depends_on_kept_joints"}),
+        ("sound_encoder", "token_peeper", {"ignores_dropped_tokens"}),
+        ("sound_encoder", "token_blind", {"ignores_dropped_tokens", "depends_on_kept_tokens"}),
+        ("sound_encoder", "diluted", {"ends_where_a_clip_ends"}),
+        ("sound_encoder", "late_peeper", {"ignores_frames_behind_the_end", "ends_where_a_clip_ends"}),
+        ("sound_encoder", "overrun", {"ignores_frames_behind_the_end", "ends_where_a_clip_ends"}),
         ("sound_encoder", "idler", {"every_parameter_learns"}),
         ("sound_encoder", "flat", {"gives_maps_of_its_width"}),
         ("sound_augmentation", "mutator", {"is_pure"}),

@@ -1,0 +1,37 @@
+"""What the recurrent encoders share: a frame as one vector, and clips that end before their last frame.
+
+Behind its end a clip's outputs repeat what pooling makes of those before it. Pooling therefore needs no length, and no frame behind the
+end is seen.
+"""
+
+from torch import Tensor, arange, where
+
+
+def frame_vectors(x: Tensor) -> Tensor:
+    """Return every frame of `(N, M, C, T, V)` as one vector of all persons' coordinates, `(N, T, M C V)`."""
+    return x.permute(0, 3, 1, 2, 4).flatten(2)
+
+
+def as_map(outputs: Tensor, persons: int) -> Tensor:
+    """Return outputs `(N, T, D)` as a map `(N, M, D, T, 1)`; those of a frame belong to all its persons, so each is given them."""
+    return outputs.transpose(1, 2)[:, None, :, :, None].expand(-1, persons, -1, -1, -1)
+
+
+def before_the_end(outputs: Tensor, length: Tensor) -> Tensor:
+    """Return which frames of `(N, T, D)` lie before the end of their clip, `(N, T, 1)`."""
+    return (arange(outputs.shape[1], device=outputs.device) < length[:, None])[..., None]
+
+
+def mean_before_the_end(outputs: Tensor, length: Tensor) -> Tensor:
+    """Return the mean `(N, D)` of the frames before the end."""
+    return where(before_the_end(outputs, length), outputs, 0).sum(dim=1) / length[:, None]
+
+
+def last_before_the_end(outputs: Tensor, length: Tensor) -> Tensor:
+    """Return the last outputs `(N, D)` before the end."""
+    return outputs[arange(len(outputs), device=outputs.device), length - 1]
+
+
+def repeat_behind_the_end(outputs: Tensor, length: Tensor, feature: Tensor) -> Tensor:
+    """Return `(N, T, D)` with a clip's feature `(N, D)` in every frame behind its end."""
+    return where(before_the_end(outputs, length), outputs, feature[:, None])
