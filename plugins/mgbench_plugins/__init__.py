@@ -31,8 +31,9 @@ def mgbench_encoders() -> list[type[Encoder]]:
     from mgbench_plugins.encoders.bigru import BiGRU
     from mgbench_plugins.encoders.lstm import LSTM
     from mgbench_plugins.encoders.stgcn import STGCN
+    from mgbench_plugins.encoders.tacnn import TaCNN
 
-    return [BiGRU, LSTM, STGCN]
+    return [BiGRU, LSTM, STGCN, TaCNN]
 
 
 @hookimpl
