@@ -14,7 +14,7 @@ import mgbench
 ROOT = Path(mgbench.__file__).parent
 PLUGINS = Path(__file__).parent.parent / "plugins" / "mgbench_plugins"
 TORCH_FREE = [
-    "mgbench", "mgbench.audit.report", "mgbench.board", "mgbench.catalogue", "mgbench.cli.axes", "mgbench.cli.cell",
+    "mgbench", "mgbench.audit.report", "mgbench.board", "mgbench.catalogue", "mgbench.cli.axes", "mgbench.cli.cell", "mgbench.cli.cite",
     "mgbench.cli.components", "mgbench.cli.data", "mgbench.cli.data_text", "mgbench.located", "mgbench.packing", "mgbench.picture",
     "mgbench.prepare",
     "mgbench.cli.figure", "mgbench.figures.canvas", "mgbench.figures.confusion",
@@ -46,7 +46,7 @@ def test_command_line_starts_without_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["list"], ["show", "mgrl"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["list"], ["show", "mgrl"], ["cite", "mgrl"]])
 def test_looking_imports_neither_torch_nor_plugins(arguments: list[str]) -> None:
     """Help, and list and show with a warm manifest, import neither torch nor a plugin."""
     call = f"from mgbench.cli import main; main({arguments}, standalone_mode=False)"

@@ -15,6 +15,7 @@ _COMMANDS = {
     "plan": ("mgbench.cli.plan", "Show what run would do, its cost, and what it can show."),
     "list": ("mgbench.cli.components", "List the installed components."),
     "show": ("mgbench.cli.components", "Show a component: parameters, paper, what it needs and gives."),
+    "cite": ("mgbench.cli.cite", "Print BibTeX of components, or of all that a cell used."),
     "plugin": ("mgbench.cli.plugin", "Check and diagnose plugins."),
     "data": ("mgbench.cli.data", "Bring, check and look at data."),
     "kernels": ("mgbench.cli.kernels", "Check and measure the operators that training spends its time in."),
