@@ -1,4 +1,4 @@
-"""iMiGUE: recordings in all their folders, both protocols, frames with and without a header, and malformed files told in words."""
+"""iMiGUE: recordings in all their folders, MiGA's protocol, frames with and without a header, and malformed files told in words."""
 
 import re
 import shutil
@@ -10,47 +10,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from imigue_files import SPLITS, as_csv, recording, refused, write_video
 from mgbench_plugins.datasets.imigue import Imigue, read_skeleton_csv, split_of_video
 
 from mgbench import Clips, DataError
-from mgbench.components import Split
 from mgbench.paths import dataset_folder
 
 
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 #: Where the points of the 22 joints stand among the 35 of a file: nose to left wrist, the face, the hands.
 UPPER = (0, 1, 2, 3, 4, 5, 6, 7, 15, 16, 17, 18, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34)
-
-
-def recording(frames: int, points: int = 35, seed: int = 0) -> npt.NDArray[np.float32]:
-    """Return points `(T, 35, 3)` of nobody."""
-    return np.random.default_rng(seed).uniform(1, 999, size=(frames, points, 3)).astype(np.float32)
-
-
-def as_csv(x: npt.NDArray[np.float32], header: str = "") -> str:
-    """Write points as iMiGUE does, a running number before them."""
-    rows = (",".join([str(number), *map(repr, row.tolist())]) for number, row in enumerate(x.astype(float).reshape(len(x), -1)))
-    return "".join(f"{row}\n" for row in ([header, *rows] if header else rows))
 
 
 def counted(first: str = "") -> str:
     """Return the header of the files: a first cell, then 0 to 104."""
     return ",".join([first, *map(str, range(105))])
-
-
-def write_video(root: Path, video: int, x: npt.NDArray[np.float32], labels: str, header: str = "") -> Path:
-    """Write a video's two files and return their folder."""
-    folder = root / f"{video:04}"
-    folder.mkdir(parents=True)
-    (folder / f"{video:04}_light_hand.csv").write_text(as_csv(x, header))
-    (folder / f"{video:04}_label.csv").write_text(labels)
-    return folder
-
-
-def refused(said: str, root: Path, split: Split = "train", dataset: Imigue | None = None) -> None:
-    """Hold the whole sentence of the error against what is expected; `{}` stands for the root."""
-    with pytest.raises(DataError, match=f"^{re.escape(said.replace('{}', str(root)))}$"):
-        (dataset or Imigue()).load(split, root)
 
 
 def checked(clips: Clips, dataset: Imigue) -> Clips:
@@ -252,63 +225,3 @@ def test_a_missing_label_file_is_named(tmp_path: Path) -> None:
     """A recording without its labels is refused."""
     (write_video(tmp_path, 12, recording(3), "1,0,1\n") / "0012_label.csv").unlink()
     refused("The file '{}/0012/0012_label.csv' is missing; a video has _light_hand.csv and _label.csv.", tmp_path)
-
-
-def write_table(root: Path, text: str) -> None:
-    """Write the full release's table of labels."""
-    (root / "Label").mkdir()
-    (root / "Label" / "labels_20200831.csv").write_text(text)
-
-
-def test_the_papers_protocol_splits_people(tmp_path: Path) -> None:
-    """37 people train, of whom the last five validate here, and 35 test, whatever MiGA does with their videos."""
-    people = {20 + person: person for person in range(1, 73)}
-    for video in people:
-        write_video(tmp_path / "train", video, recording(1), "1,0,0\n")
-    lines = [f"{video},{person},1,0,0,Win\n{video},{person},2,0,0,Win\n" for video, person in people.items()]
-    write_table(tmp_path, "video_id,subject_id,class,start_frame,end_frame,win_or_lose\n" + "".join(lines))
-    found = {split: Imigue(protocol="paper").load(split, tmp_path).subject.tolist() for split in SPLITS}
-
-    assert {split: len(people) for split, people in found.items()} == {"train": 32, "val": 5, "test": 35}
-    assert found["train"][:6] == [2, 4, 5, 6, 9, 10]
-    assert found["val"] == [52, 53, 59, 61, 62]
-    assert found["test"] == [1, 3, 7, 8, 11, 16, 19, 24, 26, 27, 32, 33, 34, 37, 40, 45, 49, 50, 51, 54, 55, 56, 57, 58, 60,
-                             *range(63, 73)]  # fmt: skip
-
-
-TABLE = "'{}/Label/labels_20200831.csv'"
-
-
-@pytest.mark.parametrize(
-    ("table", "said"),
-    [
-        ("video_id,subject,class\n12,2,1\n", f"{TABLE} has no column 'subject_id'; did you mean 'subject'?"),
-        ("video_id,subject_id\n12,2\n12,4\n", f"{TABLE}, line 3 gives video 12 to another subject than an earlier line; a video has one."),
-        ("video_id,subject_id\n12,73\n", f"{TABLE}, line 2 lacks a video, or a subject from 1 to 72; each clip has both."),
-        ("video_id,subject_id\n13,2\n12,\n", f"{TABLE}, line 3 lacks a video, or a subject from 1 to 72; each clip has both."),
-        ("video_id,subject_id\n13,2\n", f"{TABLE} has no line of video 12, whose recording is there; each video needs a subject."),
-    ],
-)
-def test_a_malformed_table_names_file_line_and_rule(table: str, said: str, tmp_path: Path) -> None:
-    """Every recorded video has one of the 72 people."""
-    write_video(tmp_path, 12, recording(1), "1,0,0\n")
-    write_table(tmp_path, table)
-    refused(said, tmp_path, dataset=Imigue(protocol="paper"))
-
-
-def test_the_papers_protocol_needs_the_full_release(tmp_path: Path) -> None:
-    """Without the table of people, the error says who has it, and what works without."""
-    write_video(tmp_path, 12, recording(1), "1,0,0\n")
-    refused(
-        "imigue[protocol=paper] splits people, and '{}' lacks Label/labels_20200831.csv, the table of the full release that names them; "
-        "ask its owners for it, or use protocol=miga.",
-        tmp_path,
-        dataset=Imigue(protocol="paper"),
-    )
-
-
-def test_a_missing_folder_says_who_grants_it(tmp_path: Path) -> None:
-    """Without the folder the message names the owner and the expected tree."""
-    shutil.rmtree(tmp_path)
-    with pytest.raises(DataError, match=r"(?s)'imigue' or 'iMiGUE'.*University of Oulu.*0012_light_hand\.csv"):
-        dataset_folder(Imigue(), tmp_path)

@@ -1,12 +1,10 @@
-"""NTU RGB+D: the text format both readers agree on, two people by body ID, the protocols, and malformed files told in words."""
+"""NTU RGB+D: the text format both readers agree on, two people by body ID, and malformed files told in words."""
 
 import re
 import tracemalloc
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,45 +12,10 @@ from mgbench_plugins.datasets import skeleton_text
 from mgbench_plugins.datasets.ntu60 import Ntu60
 from mgbench_plugins.datasets.skeleton_lines import Recording, read_lines
 from mgbench_plugins.datasets.skeleton_text import read_recording
+from ntu_files import ID, SPLITS, Frames, as_text, checked, frames, joints, write
 
-from mgbench import Clips, DataError
-from mgbench.components import Split
+from mgbench import DataError
 from mgbench.paths import dataset_folder
-
-
-SPLITS: tuple[Split, ...] = ("train", "test")
-TRAINING = [1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38]
-ID = 72057594037931101
-#: Each frame's bodies: ID and joints `(25, 3)`.
-Frames: TypeAlias = list[list[tuple[int, npt.NDArray[np.float64]]]]
-
-
-def joints(seed: int, spread: float = 1.0) -> npt.NDArray[np.float64]:
-    """Return the joints of nobody."""
-    return np.random.default_rng(seed).normal(scale=spread, size=(25, 3)).round(7)
-
-
-def as_text(frames: Frames, number: str = "{!r}") -> str:
-    """Write bodies as NTU RGB+D does, with a sign, a small number and a place outside the image among the columns that are not read."""
-    lines = [f"{len(frames)}"]
-    for bodies in frames:
-        lines.append(f"{len(bodies)}")
-        for body, x in bodies:
-            lines += [f"{body} 0 1 1 1 1 0 0.02764709 -0.5 2", "25"]
-            lines += [" ".join([*map(number.format, row.tolist()), "277.419 191.8218 -9 1e3 -0.2 5.1E-05 0 -0.12 2"]) for row in x]
-    return "\n".join(lines) + "\n"
-
-
-def write(path: Path, text: str | bytes) -> Path:
-    """Write a recording and return its path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return path
-
-
-def write_clip(root: Path, name: str, frames: int = 1, seed: int = 0) -> Path:
-    """Write a recording of one person where the owners' archive puts it."""
-    return write(root / "nturgb+d_skeletons" / f"{name}.skeleton", as_text([[(ID, joints(seed))]] * frames))
 
 
 def both(path: Path) -> Recording:
@@ -62,17 +25,6 @@ def both(path: Path) -> Recording:
     assert (quick.frames, quick.frame.tolist(), quick.body) == (slow.frames, slow.frame.tolist(), slow.body)
     np.testing.assert_array_equal(quick.x, slow.x)
     return quick
-
-
-def refused(said: str, root: Path, split: Split = "train", dataset: Ntu60 | None = None) -> None:
-    """Hold the whole sentence of the error against what is expected; `{}` stands for the root."""
-    with pytest.raises(DataError, match=f"^{re.escape(said.replace('{}', str(root)))}$"):
-        (dataset or Ntu60()).load(split, root)
-
-
-def checked(clips: Clips) -> Clips:
-    """Hold clips against the contract of the data set."""
-    return clips.check(Ntu60().skeleton, len(Ntu60().classes), "ntu60")
 
 
 @pytest.fixture
@@ -113,18 +65,6 @@ def test_every_fixture_is_read_quickly(real: Path) -> None:
     """The quick reader takes what is in the owners' form, and gives what reading line by line gives."""
     for path in real.glob("*.skeleton"):
         both(path)
-
-
-def numbers() -> st.SearchStrategy[npt.NDArray[np.float64]]:
-    """Draw joints, small and large, some of whose numbers are written with an exponent and some without a point."""
-    number = st.one_of(st.floats(-9, 9, width=32), st.sampled_from([0.0, -0.0, 1e-7, -3.725291e-05, 123456.75, 1e20]))
-    return st.lists(number, min_size=75, max_size=75).map(lambda values: np.array(values).reshape(25, 3))
-
-
-def frames() -> st.SearchStrategy[Frames]:
-    """Draw a few frames of no, one or two bodies, in any order."""
-    bodies = st.lists(st.tuples(st.sampled_from([ID, ID + 1, 2**64 - 1]), numbers()), max_size=2, unique_by=lambda body: body[0])
-    return st.lists(bodies, min_size=1, max_size=3)
 
 
 @settings(derandomize=True, deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -257,80 +197,3 @@ def test_a_person_who_is_found_again_stays_one(tmp_path: Path) -> None:
     zero = np.zeros((25, 3))
     expected = [[x[4], zero], [zero, zero], [x[3], zero], [x[3], x[1]], [x[3], x[1]]]
     np.testing.assert_array_equal(people, np.float32(expected))
-
-
-@pytest.mark.parametrize(("protocol", "split"), [("xsub", "train"), ("xsub", "test"), ("xview", "train"), ("xview", "test")])
-def test_the_protocols_are_the_published_ones(protocol: str, split: Split, tmp_path: Path) -> None:
-    """X-Sub trains on twenty people, X-View on the second and third camera; labels are the numbers of actions less one."""
-    for performer in range(1, 41):
-        write_clip(tmp_path, f"S017C{performer % 3 + 1:03}P{performer:03}R002A060")
-    clips = checked(Ntu60(protocol=protocol).load(split, tmp_path))  # type: ignore[arg-type]
-    inside = {"xsub": TRAINING, "xview": [performer for performer in range(1, 41) if performer % 3]}[protocol]
-    assert clips.subject.tolist() == [p for c in "123" for p in range(1, 41) if p % 3 + 1 == int(c) and (p in inside) == (split == "train")]
-    assert set(clips.label.tolist()) == {59}
-    assert all(int(name[9:12]) == subject for name, subject in zip(clips.clip, clips.subject, strict=True))
-
-
-def test_what_the_owners_list_is_left_out(tmp_path: Path) -> None:
-    """Names below the three lines of heading of either list are not read, be they broken or whole."""
-    for name in ("S001C001P001R001A001", "S001C001P001R001A002", "S001C001P002R001A003"):
-        write_clip(tmp_path, name)
-    write(tmp_path / "nturgb+d_skeletons" / "S001C001P001R001A002.skeleton", "5\n0\n")
-    heading = "2 of the captured samples have missing skeletons.\nPlease ignore these files.\n\n"
-    write(tmp_path / "NTU_RGBD_samples_with_missing_skeletons.txt", heading + "S001C001P001R001A002\n")
-    assert Ntu60().load("train", tmp_path).clip == ("S001C001P001R001A001", "S001C001P002R001A003")
-    write(
-        tmp_path / "NTU_RGBD120_samples_with_missing_skeletons.txt",
-        heading.replace("\n", "\r\n") + "S001C001P002R001A003\r\nS032C003P067R002A077\r\n",
-    )
-    assert Ntu60().load("train", tmp_path).clip == ("S001C001P001R001A001",)
-
-
-def test_a_list_of_anything_else_is_refused(tmp_path: Path) -> None:
-    """A line that is no name, below the heading, is refused: it would leave in what should be out."""
-    write(write_clip(tmp_path, "S001C001P001R001A001").parent.parent / "NTU_RGBD_samples_with_missing_skeletons.txt", "a\nb\n\nS001C001\n")
-    rule = "below the 3 lines of its heading are names, such as S001C002P005R002A008."
-    refused(f"'{{}}/NTU_RGBD_samples_with_missing_skeletons.txt', line 4 is 'S001C001'; {rule}", tmp_path)
-
-
-def test_a_recording_of_nobody_is_refused(tmp_path: Path) -> None:
-    """Where no frame has a body there is nothing to learn, and the owners' list is missing."""
-    write(tmp_path / "S001C001P001R001A001.skeleton", "2\n0\n0\n")
-    rule = "the owners list such recordings in NTU_RGBD_samples_with_missing_skeletons.txt: put it there."
-    refused(f"'{{}}/S001C001P001R001A001.skeleton' has no body in any of its 2 frames; {rule}", tmp_path)
-
-
-@pytest.mark.parametrize(
-    "name", ["S001C001P001R001A061", "S001C004P001R001A001", "S001C001P041R001A001", "S033C001P001R001A001", "a", "S1"]
-)
-def test_a_name_that_the_set_does_not_have_is_refused(name: str, tmp_path: Path) -> None:
-    """Setups, cameras, people, repetitions and actions are those of the data set."""
-    path = write_clip(tmp_path, name)
-    refused(f"{str(path)!r} is no recording of this data set; names go from S001C001P001R001A001 to S017C003P040R002A060.", tmp_path)
-
-
-def test_the_larger_set_holds_the_smaller(tmp_path: Path) -> None:
-    """Of a folder of all 120 actions only setups 1 to 17 are read."""
-    write_clip(tmp_path, "S017C001P001R001A001")
-    write(tmp_path / "nturgb+d_skeletons120" / "S018C001P001R001A061.skeleton", "not read")
-    assert Ntu60().load("train", tmp_path).clip == ("S017C001P001R001A001",)
-
-
-def test_one_name_in_two_places_is_refused(tmp_path: Path) -> None:
-    """A recording that is there twice would count twice."""
-    inside = write_clip(tmp_path, "S001C001P001R001A001")
-    outside = write(tmp_path / inside.name, inside.read_bytes())
-    refused(f"{str(outside)!r} and {str(inside)!r} are recordings of one name; keep one of them.", tmp_path)
-
-
-def test_a_split_without_recordings_is_told(tmp_path: Path) -> None:
-    """A split that has no recording names the folder and what was looked for."""
-    write_clip(tmp_path, "S001C001P001R001A001")
-    rule = "there are 1 files of names such as S017C003P040R002A060.skeleton in . or nturgb+d_skeletons or nturgb+d_skeletons120."
-    refused(f"'{{}}' has no recording of the test split: {rule}", tmp_path, "test")
-
-
-def test_there_is_no_validation_split() -> None:
-    """The protocols have none, and the published counts are those less the owners' list."""
-    assert Ntu60().splits == SPLITS
-    assert sum(Ntu60().published.values()) == sum(Ntu60(protocol="xview").published.values()) == 56_880 - 302  # type: ignore[arg-type]
