@@ -28,13 +28,14 @@ def mgbench_datasets() -> list[type[Dataset]]:
 @hookimpl
 def mgbench_encoders() -> list[type[Encoder]]:
     """Encoders."""
+    from mgbench_plugins.encoders.agc_lstm import AGCLSTM
     from mgbench_plugins.encoders.bigru import BiGRU
     from mgbench_plugins.encoders.lstm import LSTM
     from mgbench_plugins.encoders.skeleton_transformer import SkeletonTransformer
     from mgbench_plugins.encoders.stgcn import STGCN
     from mgbench_plugins.encoders.tacnn import TaCNN
 
-    return [BiGRU, LSTM, SkeletonTransformer, STGCN, TaCNN]
+    return [AGCLSTM, BiGRU, LSTM, SkeletonTransformer, STGCN, TaCNN]
 
 
 @hookimpl
