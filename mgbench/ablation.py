@@ -10,6 +10,7 @@ import polars
 
 from mgbench import exchange, spec
 from mgbench.board import COMPARABLE, escape
+from mgbench.clips import Ints
 from mgbench.records import read_predictions, read_records
 from mgbench.store import CellFolder, read_json
 from mgbench.study import Row, Table
@@ -33,11 +34,13 @@ def build_tables(store: Path, table: Table, cells: Collection[str] | None = None
     lines = [f"# {escape(table.title)}", ""]
     wanted = [row.augmentation for row in table.rows]
     if not records.is_empty() and records["evaluator"].is_not_null().any():
-        chosen = records.filter(polars.col("evaluator").is_not_null() & polars.col("learns") & polars.col("augmentation").is_in(wanted))
-        chosen = chosen if cells is None else chosen.filter(polars.col("cell").is_in(list(cells)))
+        scored = records.filter(polars.col("evaluator").is_not_null())
+        scored = scored if cells is None else scored.filter(polars.col("cell").is_in(list(cells)))
+        chosen = scored.filter(polars.col("learns") & polars.col("augmentation").is_in(wanted))
         chosen = chosen.with_columns(polars.col("method").map_elements(_bare, return_dtype=polars.String).alias("bare"))
-        for key, group in chosen.group_by((*_ALIKE, "bare"), maintain_order=True) if not chosen.is_empty() else []:
-            lines += _section(store, table, dict(zip((*_ALIKE, "bare"), key, strict=True)), group)
+        for values, group in chosen.group_by((*_ALIKE, "bare"), maintain_order=True) if not chosen.is_empty() else []:
+            key = dict(zip((*_ALIKE, "bare"), values, strict=True))
+            lines += _section(store, table, key, group, _floors(scored, key))
     if len(lines) == 2:  # noqa: PLR2004 - the title alone
         lines += ["No cell of this study has a result yet.", ""]
     return "\n".join(lines)
@@ -49,25 +52,36 @@ def _bare(method: str) -> str:
     return spec.write_call(attrs.evolve(call, arguments=tuple(one for one in call.arguments if one[0] not in {"augment", "prepare"})))
 
 
-def _section(store: Path, table: Table, key: dict[str, Any], group: polars.DataFrame) -> Iterator[str]:
+def _floors(scored: polars.DataFrame, key: dict[str, Any]) -> dict[str, polars.DataFrame]:
+    """Return the floors that these rows must beat, by name: of the clips, and of the same encoder untrained."""
+    same = polars.all_horizontal(polars.col(name).eq_missing(key[name]) for name in COMPARABLE)
+    under = (polars.col("encoder") == key["encoder"]) & (polars.col("evaluator") == key["evaluator"])
+    found = scored.filter(~polars.col("learns") & same & (polars.col("method").is_null() | under))
+    named = found.with_columns(polars.coalesce("method", "evaluator").alias("floor")).sort("floor", "seed")
+    return {str(name): part for (name,), part in named.group_by("floor", maintain_order=True)}
+
+
+def _section(store: Path, table: Table, key: dict[str, Any], group: polars.DataFrame, floors: dict[str, polars.DataFrame]) -> Iterator[str]:
     hard = _hard_classes(store, _of(group, table.hard))
-    found = _measure(store, table, group, key["evaluator"], 1 + max(hard, default=0))
-    people = len(next(iter(found.values())).counts)
-    yield from (f"## {escape(key['dataset'])}: {escape(key['bare'])} / {escape(key['encoder'])}, {escape(key['evaluator'])}", "")
+    parts = {row.augmentation: part for row in table.rows if len(part := _of(group, row.augmentation))}
+    found = _measure(store, {**parts, **floors}, 1 + max(hard, default=0))
     against = next(row.label for row in table.rows if row.augmentation == table.baseline)
+    yield from (f"## {escape(key['dataset'])}: {escape(key['bare'])} / {escape(key['encoder'])}, {escape(key['evaluator'])}", "")
     yield (
-        f"Scored on {key['scored_on']}: {group['test_clips'][0]} clips of {people} subjects; {key['steps']} steps of {key['batch_size']} "
-        f"clips, {key['precision']}. Published: {escape(table.source)}. All in percent, ± over seeds. Intervals (95 %) draw whole "
-        f"subjects. Differences are to {escape(against)}; their p-values exchange two rows' predictions of whole subjects, so they speak "
-        "of other people and not of other seeds, and they are not corrected for there being several rows. Recall is the mean over the "
-        "classes that the prior holds for hard."
+        f"Scored on {key['scored_on']}: {group['test_clips'][0]} clips of {len(next(iter(found.values())).counts)} subjects; "
+        f"{key['steps']} steps of {key['batch_size']} clips, {key['precision']}. Published: {escape(table.source)}. All in percent, ± over "
+        f"seeds. Intervals (95 %) draw whole subjects. Differences are to {escape(against)}; their p-values exchange two rows' predictions "
+        "of whole subjects, so they speak of other people and not of other seeds, and they are not corrected for there being several rows. "
+        "Macro-F1 and recall are of the seeds' mean confusion matrix, recall over the classes that the prior holds for hard."
     )
     yield ""
     yield "| | published | top-1 | interval | difference | macro-F1 | interval | difference | recall | interval | difference | seeds |"
     yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
     figures = [exchange.accuracy, exchange.macro_f1, *([exchange.recall_of(list(hard))] if hard else [])]
-    for row in table.rows:
-        yield _line(row, found.get(row.augmentation), found.get(table.baseline), figures)
+    for row in (*table.rows, *(Row(f"floor: {name}", name, None) for name in floors)):
+        stale = row.augmentation in parts and any(parts[row.augmentation]["stale"])
+        shown = attrs.evolve(row, label=f"{row.label} (stale)") if stale else row
+        yield _line(shown, found.get(row.augmentation), found.get(table.baseline), figures)
     yield ""
     if hard:
         yield from _recalls([row for row in table.rows if row.augmentation in found], found, hard)
@@ -86,18 +100,16 @@ def _hard_classes(store: Path, part: polars.DataFrame) -> dict[int, str]:
     return {}
 
 
-def _measure(store: Path, table: Table, group: polars.DataFrame, evaluator: str, least: int) -> dict[str, _Measured]:
-    """Return what each row of the table has, all with as many classes as anything names, and at least so many."""
-    read = {
-        row.augmentation: [read_predictions(CellFolder(store / "cells" / cell), evaluator) for cell in _of(group, row.augmentation)["cell"]]
-        for row in table.rows
-    }
-    names = ("label", "predicted", "subject")
-    arrays = {word: [[one[name].to_numpy() for name in names] for one in tables] for word, tables in read.items() if tables}
+def _measure(store: Path, parts: dict[str, polars.DataFrame], least: int) -> dict[str, _Measured]:
+    """Return what every part of the records has, all with as many classes as anything names, and at least so many."""
+    arrays: dict[str, list[tuple[Ints, Ints, Ints]]] = {}
+    for word, part in parts.items():
+        read = [read_predictions(CellFolder(store / "cells" / cell), name) for cell, name in part.select("cell", "evaluator").iter_rows()]
+        arrays[word] = [(one["label"].to_numpy(), one["predicted"].to_numpy(), one["subject"].to_numpy()) for one in read]
     classes = max(least, *(1 + int(max(one[0].max(), one[1].max())) for seeds in arrays.values() for one in seeds))
     return {
         word: _Measured(
-            _of(group, word)["top1"].to_list(),
+            parts[word]["top1"].to_list(),
             np.mean([exchange.confusions(label, predicted, subject, classes) for label, predicted, subject in seeds], axis=0),
         )
         for word, seeds in arrays.items()

@@ -62,8 +62,8 @@ def _prepared(work: Work, fold: Fold, fit: Dense) -> Dense:
     """Return the clips to train on with those that set augmentations make, and leave in the cell's folder where each comes from."""
     assert work.method is not None  # noqa: S101 - the caller's branch
     cell, facts, clips = work.cell, fold.facts, fold.fit
-    for augmentation in work.method.prepare:
-        clips = augmentation.apply(clips, facts.skeleton, facts.classes, derive_seed(cell.seed, "prepare"))
+    for place, augmentation in enumerate(work.method.prepare):
+        clips = augmentation.apply(clips, facts.skeleton, facts.classes, derive_seed(cell.seed, "prepare") + place)
     told: Facts = {"pipeline": [str(augmentation) for augmentation in work.method.prepare], "digest": clips.digest}
     told |= {"recorded": len(fold.fit), "clips": clips.clip[len(fold.fit) :]}
     if clips.made is not None:

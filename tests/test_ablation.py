@@ -50,7 +50,9 @@ def test_shipped_studies_are_sound(name: str) -> None:
 
 def test_published_numbers_are_the_papers() -> None:
     """Tables I and II of the MGRL paper."""
-    published = [[row.published for row in (read_table(load_study(Path(name))) or pytest.fail()).rows] for name in study_names()]
+    published = [
+        [row.published for row in (read_table(load_study(Path(name))) or pytest.fail("it has no table")).rows] for name in study_names()
+    ]
     assert published == [[52.18, 58.45, 59.06, 57.65, 38.28], [52.18, 38.28, 39.53, 47.03, 58.45, 63.50]]
 
 
@@ -70,6 +72,18 @@ def test_every_row_is_measured_and_compared(measured: tuple[Path, str]) -> None:
     shown, spread = rows["skeleton-merge"][1].split(" ± ")
     assert float(shown) == pytest.approx(100 * np.mean(accuracy), abs=0.06)
     assert float(spread) == pytest.approx(100 * np.std(accuracy, ddof=1), abs=0.06)
+
+
+def test_floors_stand_below(tmp_path: Path, mgbench: Command) -> None:
+    """Floors of the clips and of the same encoder stand in the table, without a published number."""
+    words = ("-d", "waves", "--store", tmp_path, "--seeds", "1", "-a", "merge[ratio=0]", *SMALL)
+    done = mgbench("run", "mgrl-table1", *words)
+    assert done.exit_code == 0, done.output
+    rows = _rows(done.output)
+    floors = {label for label in rows if label.startswith("floor: ")}
+    assert floors == {"floor: majority", "floor: raw", "floor: untrained", "floor: untrained[calibrate=true]"}
+    assert all(rows[label][0] == "" for label in floors)
+    assert float(rows["floor: majority"][1]) == pytest.approx(25.0)
 
 
 def test_hard_classes_are_the_priors(measured: tuple[Path, str]) -> None:
