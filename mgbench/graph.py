@@ -69,6 +69,38 @@ def spatial_partition(graph: Graph, *, true: bool = False) -> Tensor:
     return torch.from_numpy(np.stack(subsets)).float()
 
 
+def directed_partition(graph: Graph) -> Tensor:
+    """Return the three adjacencies of 2s-AGCN and CTR-GCN `(3, V, V)`: self, towards the centre, and away from it.
+
+    The second holds a one in the row of each joint's neighbour nearer to the centre, the third the transpose; the columns of both sum
+    to one where they hold anything. The joint itself is in neither.
+    """
+    distance = hop_distances(graph)
+    from_centre = distance[:, graph.centre]
+    inwards = ((distance == 1) & (from_centre[:, None] < from_centre[None, :])).astype(np.float64)
+    normal = [one / one.sum(axis=0).clip(min=1) for one in (inwards, inwards.T)]
+    return torch.from_numpy(np.stack([np.eye(graph.joints), *normal])).float()
+
+
+def ring_adjacencies(graph: Graph, scales: int, window: int = 1) -> Tensor:
+    """Return MS-G3D's adjacencies `(scales, V window, V window)`: the joints exactly so many bones away, and the joint itself.
+
+    Over a window of frames the node of a joint in a frame is numbered `joint * window + frame`; all frames are linked as one is, and a
+    joint is one bone away from itself in another. Each adjacency is normalised from both sides by the square root of its degrees.
+    """
+    distance = np.kron(hop_distances(graph), np.ones((window, window))) + np.kron(np.eye(graph.joints), 1 - np.eye(window))
+    own = np.eye(len(distance), dtype=bool)
+    rings = [((distance == scale) | own).astype(np.float64) for scale in range(scales)]
+    return torch.from_numpy(np.stack([ring / np.sqrt(ring.sum(axis=0) * ring.sum(axis=1, keepdims=True)) for ring in rings])).float()
+
+
+def keep(x: Tensor, joints: Tensor) -> Tensor:
+    """Return the kept joints of `(N, T, V, C)`, `(V',)` for all clips or `(N, V')`."""
+    if joints.dim() == 1:
+        return x.index_select(2, joints)
+    return x.gather(2, joints[:, None, :, None].expand(-1, x.shape[1], -1, x.shape[3]))
+
+
 class JointNorm(nn.Module):
     """Batch norm of each joint's channels over clips and frames, the first layer of the graph networks ("data BN").
 

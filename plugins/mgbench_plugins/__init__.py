@@ -30,12 +30,14 @@ def mgbench_encoders() -> list[type[Encoder]]:
     """Encoders."""
     from mgbench_plugins.encoders.agc_lstm import AGCLSTM
     from mgbench_plugins.encoders.bigru import BiGRU
+    from mgbench_plugins.encoders.edgcn import EDGCN
     from mgbench_plugins.encoders.lstm import LSTM
+    from mgbench_plugins.encoders.msg3d import MSG3D
     from mgbench_plugins.encoders.skeleton_transformer import SkeletonTransformer
     from mgbench_plugins.encoders.stgcn import STGCN
     from mgbench_plugins.encoders.tacnn import TaCNN
 
-    return [AGCLSTM, BiGRU, LSTM, SkeletonTransformer, STGCN, TaCNN]
+    return [AGCLSTM, BiGRU, EDGCN, LSTM, MSG3D, SkeletonTransformer, STGCN, TaCNN]
 
 
 @hookimpl

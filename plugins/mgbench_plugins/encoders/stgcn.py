@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mgbench import Encoder, Network, Skeleton
-from mgbench.graph import GraphName, JointNorm, load_graph, spatial_partition
+from mgbench.graph import GraphName, JointNorm, keep, load_graph, spatial_partition
 from mgbench.kernels.dropout import byte_dropout
 from mgbench.kernels.graph_conv import masked_graph_conv
 from mgbench.kernels.temporal_conv import temporal_conv
@@ -72,19 +72,12 @@ class _STGCN(Network):
             joints = joints.repeat_interleave(persons, dim=0)
         y = self.normalise(x.permute(0, 1, 4, 2, 3).flatten(0, 1), joints).permute(0, 3, 1, 2)
         if joints is not None:
-            y = _keep(y, joints)
+            y = keep(y, joints)
         y = y.contiguous()  # (N M, T, V', C) throughout
         for block in self.blocks:
             y = block(y, self.adjacency, joints)
         features: Tensor = y.permute(0, 3, 1, 2).unflatten(0, (clips, persons))
         return features
-
-
-def _keep(x: Tensor, joints: Tensor) -> Tensor:
-    """Return the kept joints of `(N, T, V, C)`."""
-    if joints.dim() == 1:
-        return x.index_select(2, joints)
-    return x.gather(2, joints[:, None, :, None].expand(-1, x.shape[1], -1, x.shape[3]))
 
 
 class _Block(nn.Module):
