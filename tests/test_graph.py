@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mgbench import Skeleton, load_skeleton
 from mgbench.errors import SpecError
-from mgbench.graph import GraphName, JointNorm, hop_distances, load_graph, spatial_partition
+from mgbench.graph import GraphName, JointNorm, directed_partition, hop_distances, load_graph, spatial_partition
 from mgbench.skeleton import skeleton_names
 
 
@@ -196,3 +196,27 @@ def test_joint_norm_in_evaluation_needs_no_batch() -> None:
 
     torch.testing.assert_close(layer(x, torch.tensor([0, 2, 3]).expand(6, -1)), expected)
     torch.testing.assert_close(layer(x[:1], None), expected[:1])
+
+
+@pytest.mark.parametrize("name", skeleton_names())
+def test_directed_graphs_lead_towards_the_centre_and_away_from_it(name: str) -> None:
+    """Every joint but the centre has one neighbour towards it; away from it a joint's neighbours share a column that sums to one."""
+    skeleton = load_skeleton(name)
+    distance = breadth_first(skeleton, skeleton.centre)
+    own, towards, away = directed_partition(load_graph("bones", skeleton))
+
+    assert torch.equal(own, torch.eye(len(skeleton.joints)))
+    assert sorted(towards.nonzero().tolist()) == sorted(
+        [one, two] if distance[one] < distance[two] else [two, one] for one, two in skeleton.bones
+    )
+    assert torch.equal(towards.sum(dim=0), torch.tensor([float(joint != skeleton.centre) for joint in range(len(skeleton.joints))]))
+    assert torch.equal(away > 0, towards.T > 0)
+    torch.testing.assert_close(away.sum(dim=0), (towards.sum(dim=1) > 0).float())
+
+
+def test_kinect25_leads_towards_its_centre_as_published() -> None:
+    """The bones of the skeleton are the pairs of child and parent that 2s-AGCN and CTR-GCN list."""
+    skeleton = load_skeleton("kinect25")
+    towards = directed_partition(load_graph("bones", skeleton))[1]
+
+    assert {(child, parent) for parent, child in towards.nonzero().tolist()} == set(skeleton.bones)

@@ -29,7 +29,9 @@ def mgbench_datasets() -> list[type[Dataset]]:
 def mgbench_encoders() -> list[type[Encoder]]:
     """Encoders."""
     from mgbench_plugins.encoders.agc_lstm import AGCLSTM
+    from mgbench_plugins.encoders.agcn import AGCN
     from mgbench_plugins.encoders.bigru import BiGRU
+    from mgbench_plugins.encoders.ctrgcn import CTRGCN
     from mgbench_plugins.encoders.edgcn import EDGCN
     from mgbench_plugins.encoders.lstm import LSTM
     from mgbench_plugins.encoders.msg3d import MSG3D
@@ -37,7 +39,7 @@ def mgbench_encoders() -> list[type[Encoder]]:
     from mgbench_plugins.encoders.stgcn import STGCN
     from mgbench_plugins.encoders.tacnn import TaCNN
 
-    return [AGCLSTM, BiGRU, EDGCN, LSTM, MSG3D, SkeletonTransformer, STGCN, TaCNN]
+    return [AGCLSTM, AGCN, BiGRU, CTRGCN, EDGCN, LSTM, MSG3D, SkeletonTransformer, STGCN, TaCNN]
 
 
 @hookimpl

@@ -121,7 +121,7 @@ def branched(x: Tensor, unit: Any, dilations: tuple[int, ...], stride: int, *, t
     share, outs = unit.share, []
     for branch in range(len(dilations) + 1):
         place = slice(branch * share, (branch + 1) * share)
-        y = functional.conv2d(x, unit.enter.weight[place], unit.enter.bias[place])
+        y = functional.conv2d(x, unit.enter.weight[place, :, None, None], unit.enter.bias[place])
         y = functional.relu(_part(y, unit.enter_norm, place, training=training))
         if branch < len(dilations):
             conv, dilation = unit.convs[branch], dilations[branch]
@@ -130,7 +130,7 @@ def branched(x: Tensor, unit: Any, dilations: tuple[int, ...], stride: int, *, t
         else:
             y = functional.max_pool2d(y, (3, 1), (stride, 1), (1, 0))
         outs.append(_part(y, unit.norm, place, training=training))
-    last = functional.conv2d(x, unit.skip.weight, unit.skip.bias)[:, :, ::stride]
+    last = functional.conv2d(x, unit.skip.weight[:, :, None, None], unit.skip.bias)[:, :, ::stride]
     outs.append(_part(last, unit.norm, slice(len(outs) * share, None), training=training))
     return torch.cat(outs, dim=1)
 

@@ -14,12 +14,13 @@ def normed(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
     return y.permute(0, 2, 3, 1)
 
 
-def draw_fan_out(conv: nn.Conv2d, parts: int = 1) -> None:
-    """Draw weights as He et al. do for what goes out, of so many convolutions written as one, and set biases to zero [2s-AGCN, CTR-GCN]."""
-    out = conv.weight.shape[0] * conv.weight.shape[2] // parts
-    nn.init.normal_(conv.weight, std=(2 / out) ** 0.5)
-    if conv.bias is not None:
-        nn.init.zeros_(conv.bias)
+def draw_fan_out(layer: nn.Conv2d | nn.Linear, parts: int = 1) -> None:
+    """Draw weights as He et al. do for what goes out, of so many layers written as one, and set biases to zero [2s-AGCN, CTR-GCN]."""
+    outer, inner = layer.weight.shape[:2]
+    taps = layer.weight.numel() // (outer * inner)
+    nn.init.normal_(layer.weight, std=(2 * parts / (outer * taps)) ** 0.5)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
 
 
 class PersonNorm(nn.Module):
@@ -69,17 +70,17 @@ class BranchedConv(nn.Module):
         super().__init__()
         share = outer // (len(dilations) + 2)
         self.stride, self.share = stride, share
-        self.enter = nn.Conv2d(inner, outer - share, 1)
+        self.enter = nn.Linear(inner, outer - share)
         self.enter_norm = nn.BatchNorm2d(outer - share)
         self.convs = nn.ModuleList(nn.Conv2d(share, share, (kernel, 1), (stride, 1), (d * (kernel // 2), 0), (d, 1)) for d in dilations)
-        self.skip = nn.Conv2d(inner, share, 1)
+        self.skip = nn.Linear(inner, share)
         self.norm = nn.BatchNorm2d(outer)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `(N, ceil(T / stride), V, C')`."""
-        entered = normed(functional.linear(x, self.enter.weight[:, :, 0, 0], self.enter.bias), self.enter_norm)
+        entered = normed(self.enter(x), self.enter_norm)
         *dilated, pooled = functional.relu(entered, inplace=True).permute(0, 3, 1, 2).split(self.share, dim=1)
         parts = [conv(part) for conv, part in zip(self.convs, dilated, strict=True)]
         parts.append(functional.max_pool2d(pooled, (3, 1), (self.stride, 1), (1, 0)))
-        parts.append(functional.linear(x[:, :: self.stride], self.skip.weight[:, :, 0, 0], self.skip.bias).permute(0, 3, 1, 2))
+        parts.append(self.skip(x[:, :: self.stride]).permute(0, 3, 1, 2))
         return normed(torch.cat([part.permute(0, 2, 3, 1) for part in parts], dim=3), self.norm)
