@@ -17,15 +17,23 @@ from mgbench.study import Row, Table
 
 
 #: What else two rows of a table must share.
-_ALIKE: Final = (*COMPARABLE, "encoder", "evaluator", "steps", "batch_size", "precision", "pretrain_on")
+_ALIKE: Final = (*COMPARABLE, "encoder", "evaluator", "steps", "batch_size", "precision", "threads", "compile", "pretrain_on")
 
 
 @attrs.frozen(eq=False)
 class _Measured:
-    """One row's seeds: top-1 of each, and the mean over seeds of every subject's confusion matrix `(S, K, K)`."""
+    """One row: its seeds, none where nothing is drawn, and every subject's confusion matrix with each of them `(R, S, K, K)`."""
 
-    top1: list[float]
+    seeds: list[int]
     counts: exchange.Floats
+
+
+@attrs.frozen
+class _Figure:
+    """A column: what is computed, and of which classes."""
+
+    of: exchange.Figure
+    classes: list[int]
 
 
 def build_tables(store: Path, table: Table, cells: Collection[str] | None = None) -> str:
@@ -47,9 +55,9 @@ def build_tables(store: Path, table: Table, cells: Collection[str] | None = None
 
 
 def _bare(method: str) -> str:
-    """Return a method's spec without its pipelines, which is what the rows of a table differ in."""
+    """Return a method's spec without its set augmentations, which is what the rows of a table differ in."""
     call = spec.read(method)
-    return spec.write_call(attrs.evolve(call, arguments=tuple(one for one in call.arguments if one[0] not in {"augment", "prepare"})))
+    return spec.write_call(attrs.evolve(call, arguments=tuple(one for one in call.arguments if one[0] != "prepare")))
 
 
 def _floors(scored: polars.DataFrame, key: dict[str, Any]) -> dict[str, polars.DataFrame]:
@@ -62,22 +70,26 @@ def _floors(scored: polars.DataFrame, key: dict[str, Any]) -> dict[str, polars.D
 
 
 def _section(store: Path, table: Table, key: dict[str, Any], group: polars.DataFrame, floors: dict[str, polars.DataFrame]) -> Iterator[str]:
-    hard = _hard_classes(store, _of(group, table.hard))
+    hard = {} if key["pretrain_on"] else _hard_classes(store, _of(group, table.hard))
     parts = {row.augmentation: part for row in table.rows if len(part := _of(group, row.augmentation))}
     found = _measure(store, {**parts, **floors}, 1 + max(hard, default=0))
     against = next(row.label for row in table.rows if row.augmentation == table.baseline)
     yield from (f"## {escape(key['dataset'])}: {escape(key['bare'])} / {escape(key['encoder'])}, {escape(key['evaluator'])}", "")
     yield (
-        f"Scored on {key['scored_on']}: {group['test_clips'][0]} clips of {len(next(iter(found.values())).counts)} subjects; "
-        f"{key['steps']} steps of {key['batch_size']} clips, {key['precision']}. Published: {escape(table.source)}. All in percent, ± over "
-        f"seeds. Intervals (95 %) draw whole subjects. Differences are to {escape(against)}; their p-values exchange two rows' predictions "
-        "of whole subjects, so they speak of other people and not of other seeds, and they are not corrected for there being several rows. "
-        "Macro-F1 and recall are of the seeds' mean confusion matrix, recall over the classes that the prior holds for hard."
+        f"Scored on {key['scored_on']}: {group['test_clips'][0]} clips of {next(iter(found.values())).counts.shape[1]} subjects; "
+        f"{key['steps']} steps of {key['batch_size']} clips, {key['precision']}. Published: {escape(table.source)}. All in percent, means "
+        "over seeds, ± their deviation. Intervals (95 %) draw whole subjects, where three or more have each class. Differences are to "
+        f"{escape(against)} with the same seeds; their p-values exchange two rows' predictions of whole subjects, so they speak of other "
+        "people and not of other seeds, and they are not corrected for there being several rows. Recall is the mean over the classes that "
+        "the prior holds for hard."
     )
     yield ""
     yield "| | published | top-1 | interval | difference | macro-F1 | interval | difference | recall | interval | difference | seeds |"
     yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
-    figures = [exchange.accuracy, exchange.macro_f1, *([exchange.recall_of(list(hard))] if hard else [])]
+    present = np.flatnonzero(next(iter(found.values())).counts[0].sum(axis=(0, 2))).tolist()
+    scored = [number for number in hard if number in present]
+    figures = [_Figure(exchange.accuracy, []), _Figure(exchange.macro_f1, present)]
+    figures += [_Figure(exchange.recall_of(scored), scored)] if scored else []
     for row in (*table.rows, *(Row(f"floor: {name}", name, None) for name in floors)):
         stale = row.augmentation in parts and any(parts[row.augmentation]["stale"])
         shown = attrs.evolve(row, label=f"{row.label} (stale)") if stale else row
@@ -92,11 +104,12 @@ def _of(group: polars.DataFrame, augmentation: str) -> polars.DataFrame:
 
 
 def _hard_classes(store: Path, part: polars.DataFrame) -> dict[int, str]:
-    """Return the classes that the prior held for hard, nearest pairs first; none where no cell tells."""
+    """Return the classes that the prior held for hard, nearest pairs first; none where no cell tells, or tells of clusters."""
     for cell in part["cell"]:
         for note in read_json(CellFolder(store / "cells" / cell).prepared).get("notes", ()):
             groups = note.get("prior", {}).get("groups", [])
-            return {groups.index(name): name for pair in note.get("hard", ()) for name in pair}
+            if note.get("guided", True) and len(set(groups)) == len(groups):
+                return {groups.index(name): name for pair in note.get("hard", ()) for name in pair}
     return {}
 
 
@@ -109,37 +122,43 @@ def _measure(store: Path, parts: dict[str, polars.DataFrame], least: int) -> dic
     classes = max(least, *(1 + int(max(one[0].max(), one[1].max())) for seeds in arrays.values() for one in seeds))
     return {
         word: _Measured(
-            parts[word]["top1"].to_list(),
-            np.mean([exchange.confusions(label, predicted, subject, classes) for label, predicted, subject in seeds], axis=0),
+            parts[word]["seed"].to_list() if parts[word]["method"][0] else [],
+            np.stack([exchange.confusions(label, predicted, subject, classes) for label, predicted, subject in seeds]),
         )
         for word, seeds in arrays.items()
     }
 
 
-def _line(row: Row, mine: _Measured | None, base: _Measured | None, figures: list[exchange.Figure]) -> str:
+def _line(row: Row, mine: _Measured | None, base: _Measured | None, figures: list[_Figure]) -> str:
     begin = f"| {escape(row.label)} | {'' if row.published is None else f'{row.published:.2f}'}"
     if mine is None:
         return f"{begin} | not measured |{' |' * 9}"
     cells = [text for figure in figures for text in _figure(figure, mine, base)] + [""] * 3 * (3 - len(figures))
-    if len(mine.top1) > 1:
-        cells[0] += f" ± {100 * float(np.std(mine.top1, ddof=1)):.1f}"
-    return f"{begin} | {' | '.join(cells)} | {len(mine.top1)} |"
+    if len(mine.seeds) > 1:
+        cells[0] += f" ± {100 * float(exchange.accuracy(mine.counts.sum(axis=1)).std(ddof=1)):.1f}"
+    return f"{begin} | {' | '.join(cells)} | {len(mine.seeds) or ''} |"
 
 
-def _figure(figure: exchange.Figure, mine: _Measured, base: _Measured | None) -> tuple[str, str, str]:
+def _figure(figure: _Figure, mine: _Measured, base: _Measured | None) -> tuple[str, str, str]:
     """Return a figure, its interval, and its difference to the baseline with a p-value."""
-    value = _value(figure, mine)
-    low, high = exchange.interval(mine.counts, figure)
-    told = ""
-    if base is not None and base is not mine:
-        p = exchange.exchange_test(base.counts, mine.counts, figure)
-        told = f"{100 * (value - _value(figure, base)):+.1f}"
-        told += "" if p is None else f" (p = {p:.3f})" if p >= 0.0005 else " (p &lt; 0.001)"  # noqa: PLR2004 - rounding
-    return f"{100 * value:.1f}", f"{100 * low:.0f} to {100 * high:.0f}", told
+    span = exchange.interval(mine.counts, figure.of, figure.classes)
+    return (
+        f"{100 * exchange.value(mine.counts, figure.of):.1f}",
+        "" if span is None else f"{100 * span[0]:.0f} to {100 * span[1]:.0f}",
+        "" if base is None or base is mine else _difference(figure, mine, base),
+    )
 
 
-def _value(figure: exchange.Figure, one: _Measured) -> float:
-    return float(figure(one.counts.sum(axis=0)[None])[0])
+def _difference(figure: _Figure, mine: _Measured, base: _Measured) -> str:
+    """Return the difference to the baseline over the seeds that both have; what has no seeds is compared with all of them."""
+    common = [seed for seed in mine.seeds or base.seeds if seed in base.seeds]
+    if len(set(common)) != len(common) or not common:
+        return ""
+    one = base.counts[[base.seeds.index(seed) for seed in common]]
+    other = mine.counts[[mine.seeds.index(seed) if mine.seeds else 0 for seed in common]]
+    p = exchange.exchange_test(one, other, figure.of)
+    gap = f"{100 * (exchange.value(other, figure.of) - exchange.value(one, figure.of)):+.1f}"
+    return gap if p is None else f"{gap} (p = {p:.3f})" if p >= 0.0005 else f"{gap} (p &lt; 0.001)"  # noqa: PLR2004 - rounding
 
 
 def _recalls(rows: list[Row], found: dict[str, _Measured], hard: dict[int, str]) -> Iterator[str]:
@@ -147,8 +166,8 @@ def _recalls(rows: list[Row], found: dict[str, _Measured], hard: dict[int, str])
     yield f"| recall of | test clips | {' | '.join(escape(row.label) for row in rows)} |"
     yield f"|---|---|{'---|' * len(rows)}"
     for number, name in hard.items():
-        clips = found[rows[0].augmentation].counts[:, number].sum()
-        one = exchange.recall_of([number])
+        clips = found[rows[0].augmentation].counts[0, :, number].sum()
+        one = _Figure(exchange.recall_of([number]), [number])
         texts = [_figure(one, found[row.augmentation], None)[:2] if clips else ("", "") for row in rows]
-        yield f"| {escape(name)} | {clips:.0f} | {' | '.join(f'{value} ({span})' if value else '' for value, span in texts)} |"
+        yield f"| {escape(name)} | {clips:.0f} | {' | '.join(f'{value} ({span})' if span else value for value, span in texts)} |"
     yield ""

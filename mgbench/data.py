@@ -39,6 +39,11 @@ class Dense:
     length: Tensor
     shares: Tensor | None = None
 
+    @property
+    def recorded(self) -> int:
+        """How many of the clips were recorded; the others were made of them before training."""
+        return int((self.label >= 0).sum())
+
 
 @attrs.frozen(eq=False)
 class Fold:

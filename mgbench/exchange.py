@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,8 @@ Figure: TypeAlias = Callable[[Floats], Floats]
 
 #: Up to so many subjects every exchange is counted; beyond, so many are drawn.
 _EXACT, _DRAWN = 12, 4095
-_DRAWS: Final = 2000
+#: Draws of an interval, subjects that must have a class for one, and numbers of confusion matrices that are held at once.
+_DRAWS, _FEWEST, _AT_ONCE = 2000, 3, 2**24
 
 
 def confusions(label: Ints, predicted: Ints, subject: Ints, classes: int) -> Floats:
@@ -56,23 +57,34 @@ def recall_of(classes: list[int]) -> Figure:
     return figure
 
 
-def interval(counts: Floats, figure: Figure, level: float = 0.95) -> tuple[float, float]:
-    """Return the bootstrap interval of a figure over subjects `(S, K, K)` drawn whole; the whole range of one subject."""
-    if len(counts) == 1:
-        return 0.0, 1.0
+def value(counts: Floats, figure: Figure) -> float:
+    """Return the mean over seeds of a figure of confusion matrices `(R, S, K, K)`, all subjects together."""
+    return float(figure(counts.sum(axis=1)).mean())
+
+
+def interval(counts: Floats, figure: Figure, classes: list[int], level: float = 0.95) -> tuple[float, float] | None:
+    """Return the bootstrap interval of the mean over seeds of a figure, subjects of `(R, S, K, K)` drawn whole.
+
+    None where a class that the figure is of has clips of fewer than three subjects, one or more of which many draws would lack.
+    """
+    subjects = counts.shape[1]
+    having = (counts[0].sum(axis=2) > 0).sum(axis=0)[classes]
+    if subjects < _FEWEST or (having < _FEWEST).any():
+        return None
     rng = np.random.default_rng(0)
-    times = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=_DRAWS)
-    drawn = figure(np.tensordot(times, counts, axes=1))
+    times = rng.multinomial(subjects, np.full(subjects, 1 / subjects), size=_DRAWS).astype(np.float64)
+    drawn = np.mean([_weighted(times, seed, figure) for seed in counts], axis=0)
     low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
 def exchange_test(one: Floats, other: Floats, figure: Figure) -> float | None:
-    """Return the two-sided p-value of a difference between two methods on the same subjects `(S, K, K)`, or None of one subject.
+    """Return the two-sided p-value of a difference between two methods on the same subjects and seeds `(R, S, K, K)`.
 
-    If both are alike, each subject's predictions may as well be the other method's: exact up to 12 subjects, drawn beyond.
+    If both are alike, each subject's predictions may as well be the other method's, those of all seeds at once: exact up to 12
+    subjects, drawn beyond. None of one subject, or where the figure is no number.
     """
-    subjects = len(one)
+    subjects = one.shape[1]
     if subjects == 1:
         return None
     if subjects <= _EXACT:
@@ -80,7 +92,16 @@ def exchange_test(one: Floats, other: Floats, figure: Figure) -> float | None:
     else:
         drawn = np.random.default_rng(0).integers(2, size=(_DRAWN, subjects)).astype(float)
         swaps = np.concatenate([np.zeros((1, subjects)), drawn])
-    apart = other - one
-    moved = np.tensordot(swaps, apart, axes=1)
-    found = np.abs(figure(other.sum(axis=0) - moved) - figure(one.sum(axis=0) + moved))
-    return float((found >= found[0] - 1e-12).mean())
+    gaps = [
+        _weighted(swaps, mine - theirs, figure, theirs.sum(axis=0)) - _weighted(swaps, theirs - mine, figure, mine.sum(axis=0))
+        for mine, theirs in zip(one, other, strict=True)
+    ]
+    found = np.abs(np.mean(gaps, axis=0))
+    return None if np.isnan(found[0]) else float((found >= found[0] - 1e-12).mean())
+
+
+def _weighted(weights: Floats, counts: Floats, figure: Figure, base: Floats | float = 0.0) -> Floats:
+    """Return the figure of `base` and each weighted sum of subjects `(B, S)` of `(S, K, K)`, so many at a time, for the sake of memory."""
+    size = max(1, _AT_ONCE // counts[0].size)
+    parts = [weights[place : place + size] for place in range(0, len(weights), size)]
+    return np.concatenate([figure(base + np.tensordot(part, counts, axes=1)) for part in parts])

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from mgbench.data import Dense, Fold, enlarged
+from mgbench.errors import MgbenchError
 from mgbench.fingerprint import source_fingerprint
 from mgbench.grid import Cell
 from mgbench.model import Backbone, Objective
@@ -53,7 +54,7 @@ def _trained(work: Work, fold: Fold, fit: Dense, stage: Stage) -> tuple[Pretrain
     run = cell.run
     training = Training(cell.seed, run.precision, run.compile, cell.steps, place.folder.checkpoint, place.checkpoint_seconds, stage.report)
     losses, seconds = pretrain(objective, method, fit, skeleton, training)
-    facts = _training_facts(objective, backbone, losses, method.recipe.batch_size, len(fit.x))
+    facts = _training_facts(objective, backbone, losses, method.recipe.batch_size, fit.recorded)
     facts["train_seconds"] = round(seconds, 3)
     return Pretrained(objective.embedder().eval(), skeleton, preprocessing(cell.run.preprocess), cell.stream), facts
 
@@ -63,7 +64,11 @@ def _prepared(work: Work, fold: Fold, fit: Dense) -> Dense:
     assert work.method is not None  # noqa: S101 - the caller's branch
     cell, facts, clips = work.cell, fold.facts, fold.fit
     for place, augmentation in enumerate(work.method.prepare):
-        clips = augmentation.apply(clips, facts.skeleton, facts.classes, derive_seed(cell.seed, "prepare") + place)
+        given = clips
+        clips = augmentation.apply(given, facts.skeleton, facts.classes, derive_seed(cell.seed, "prepare") + place)
+        if clips.clip[: len(given)] != given.clip or (clips.label[len(given) :] != -1).any():
+            msg = f"{augmentation} must return the clips that it is given and behind them new ones with the label -1; mgbench plugin check."
+            raise MgbenchError(msg)
     told: Facts = {"pipeline": [str(augmentation) for augmentation in work.method.prepare], "digest": clips.digest}
     told |= {"recorded": len(fold.fit), "clips": clips.clip[len(fold.fit) :]}
     if clips.made is not None:
@@ -105,6 +110,8 @@ def _taken_over(work: Work, device: torch.device) -> tuple[Pretrained, Facts] | 
         return None
     read = rebuild(folder, work.encoder, work.method)
     read.embedder.to(device)
+    if prepared := read_json(CellFolder(folder.parent).prepared):
+        write_json(work.place.folder.prepared, {key: value for key, value in prepared.items() if key != "schema"})
     return read, described["facts"]
 
 

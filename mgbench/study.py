@@ -70,13 +70,40 @@ def load_study(path: Path) -> dict[str, Any]:
 
 
 def read_table(study: dict[str, Any]) -> Table | None:
-    """Return the table of a study, or None where it has none; raise `SpecError` where it lacks something."""
+    """Return the table of a study, or None where it has none; raise `SpecError` for what it lacks or misplaces."""
     told = study.get("table")
     if told is None:
         return None
-    try:
-        rows = tuple(Row(row["label"], row["augmentation"], row.get("published")) for row in told["row"])
-        return Table(told["title"], told["source"], told["baseline"], told["hard"], rows)
-    except (KeyError, TypeError, AttributeError) as error:
-        msg = f"The study's table lacks or misplaces {error}; it has title, source, baseline, hard, and rows of label and augmentation."
-        raise SpecError(msg) from error
+    rows = told.get("row") if isinstance(told, dict) else None
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        msg = (
+            "The study's table has no rows; it has title, source, baseline, hard, and rows, each [[table.row]] with label and augmentation."
+        )
+        raise SpecError(msg)
+    _check(told, dict.fromkeys(("title", "source", "baseline", "hard"), str), {"row": list}, "table")
+    for row in rows:
+        _check(row, {"label": str, "augmentation": str}, {"published": (int, float)}, "row")
+    read = tuple(Row(row["label"], row["augmentation"], row.get("published")) for row in rows)
+    table = Table(told["title"], told["source"], told["baseline"], told["hard"], read)
+    known = [row.augmentation for row in table.rows]
+    for key in ("baseline", "hard"):
+        if told[key] not in known:
+            msg = (
+                f"The study's table has the {key} {told[key]!r}, which is the augmentation of none of its rows; {nearest(told[key], known)}"
+            )
+            raise SpecError(msg)
+    return table
+
+
+def _check(table: dict[str, Any], needed: dict[str, type], allowed: dict[str, Any], where: str) -> None:
+    for key, value in table.items():
+        kind = {**needed, **allowed}.get(key)
+        if kind is None:
+            msg = f"The study's {where} has the key {key!r}; {nearest(key, [*needed, *allowed])}"
+            raise SpecError(msg)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            msg = f"The study's {where} has the {key} {value!r}; write {'text' if kind is str else 'a number'}."
+            raise SpecError(msg)
+    if lacking := [key for key in needed if key not in table]:
+        msg = f"The study's {where} lacks {', '.join(lacking)}."
+        raise SpecError(msg)

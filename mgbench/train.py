@@ -69,7 +69,10 @@ class Training:
 
 
 def steps_of(recipe: Recipe, clips: int, steps: int | None) -> tuple[int, int]:
-    """Return steps and clips a step; an incomplete batch at the end of an epoch is left to the next order of clips."""
+    """Return steps and clips a step for so many recorded clips; an incomplete batch of an epoch is left to the next order of clips.
+
+    Clips that were made before training lengthen no epoch, so that methods which make some process no more than others.
+    """
     batch = min(recipe.batch_size, clips)
     return (recipe.epochs * (clips // batch) if steps is None or not recipe.epochs else steps), batch
 
@@ -156,7 +159,7 @@ def pretrain(objective: Objective, method: Method, data: Dense, skeleton: Skelet
     Raises `DivergedError` when the loss is no longer finite.
     """
     device = data.x.device
-    steps, batch = steps_of(method.recipe, len(data.x), training.steps)
+    steps, batch = steps_of(method.recipe, data.recorded, training.steps)
     learned = [parameter for parameter in objective.parameters() if parameter.requires_grad]
     state = _State(
         objective.train(),

@@ -43,16 +43,17 @@ def test_exchanging_is_exact_for_few_subjects() -> None:
             left, right = (np.sum([pair[side] for pair in pairs], axis=0)[None] for side in (0, 1))
             found.append(abs(float(figure(right)[0] - figure(left)[0])))
         wanted = np.mean([value >= found[0] - 1e-12 for value in found])
-        assert exchange.exchange_test(one, other, figure) == pytest.approx(wanted)
+        assert exchange.exchange_test(one[None], other[None], figure) == pytest.approx(wanted)
 
 
 def test_a_method_does_not_differ_from_itself() -> None:
     """Equal predictions give p = 1, one subject gives none, and a clear difference of many subjects a small one."""
     one = exchange.confusions(*made(0), 4)
-    assert exchange.exchange_test(one, one, exchange.accuracy) == 1
-    assert exchange.exchange_test(one[:1], one[:1], exchange.accuracy) is None
+    assert exchange.exchange_test(one[None], one[None], exchange.accuracy) == 1
+    assert exchange.exchange_test(one[None, :1], one[None, :1], exchange.accuracy) is None
+    assert exchange.exchange_test(one[None], one[None], exchange.recall_of([3])) is None, "what is no number has no p-value"
     bad, good = (exchange.confusions(*made(seed, subjects=20, right=right), 4) for seed, right in ((2, 0.1), (3, 0.9)))
-    p = exchange.exchange_test(bad, good, exchange.macro_f1)
+    p = exchange.exchange_test(bad[None], good[None], exchange.macro_f1)
     assert p is not None and p < 0.001  # noqa: PT018
 
 
@@ -61,22 +62,40 @@ def test_chance_gives_small_p_values_no_more_often_than_they_say() -> None:
     small = 0
     for seed in range(200):
         one, other = (exchange.confusions(*made(1000 + 2 * seed + k), 4) for k in (0, 1))
-        p = exchange.exchange_test(one, other, exchange.macro_f1)
+        p = exchange.exchange_test(one[None], other[None], exchange.macro_f1)
         small += p is not None and p <= 0.1
     assert small <= 32  # of 200, 20 expected; three standard deviations are 13
 
 
 def test_intervals_hold_the_figure_and_grow_with_unlike_people() -> None:
-    """An interval holds the value, is wider where people differ, and is the whole range of one person."""
-    counts = exchange.confusions(*made(5, subjects=12), 4)
-    value = float(exchange.accuracy(counts.sum(axis=0)[None])[0])
-    low, high = exchange.interval(counts, exchange.accuracy)
+    """An interval holds the value and is wider where people differ; seeds are averaged before it is taken."""
+    counts = exchange.confusions(*made(5, subjects=12), 4)[None]
+    value = exchange.value(counts, exchange.accuracy)
+    low, high = exchange.interval(counts, exchange.accuracy, []) or pytest.fail("there is none")
     assert low < value < high
-    alike = np.repeat(counts[:1], 12, axis=0)
-    narrow = exchange.interval(alike, exchange.accuracy)
+    alike = np.repeat(counts[:, :1], 12, axis=1)
+    narrow = exchange.interval(alike, exchange.accuracy, []) or pytest.fail("there is none")
     assert narrow[1] - narrow[0] == pytest.approx(0)
-    assert exchange.interval(counts[:1], exchange.accuracy) == (0.0, 1.0)
-    assert exchange.interval(counts, exchange.accuracy) == exchange.interval(counts, exchange.accuracy)
+    assert exchange.interval(np.repeat(counts, 3, axis=0), exchange.accuracy, []) == (low, high)
+
+
+def test_few_people_give_no_interval() -> None:
+    """Two people, or a class that two people have, are too few to draw from."""
+    counts = exchange.confusions(*made(5, subjects=12), 4)[None]
+    assert exchange.interval(counts[:, :2], exchange.accuracy, []) is None
+    assert exchange.interval(counts, exchange.macro_f1, [0, 1, 2]) is not None
+    rare = counts.copy()
+    rare[:, 2:, 1] = 0
+    assert exchange.interval(rare, exchange.macro_f1, [0, 1, 2]) is None
+    assert exchange.interval(rare, exchange.macro_f1, [0, 2]) is not None
+
+
+def test_many_classes_need_no_more_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exchanges are counted so many at a time, to the same end."""
+    one, other = (exchange.confusions(*made(seed), 4)[None] for seed in (0, 1))
+    whole = exchange.exchange_test(one, other, exchange.macro_f1)
+    monkeypatch.setattr(exchange, "_AT_ONCE", 50)
+    assert exchange.exchange_test(one, other, exchange.macro_f1) == whole
 
 
 def test_recall_of_a_class_that_does_not_occur_is_no_number() -> None:

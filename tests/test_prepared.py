@@ -96,7 +96,7 @@ def test_a_cell_keeps_what_it_made_and_of_what(mgbench: Command, tmp_path: Path)
     assert told["pipeline"] == ["merge"]
     assert len(told["clips"]) == len(told["donors"]) == len(told["share"]) == round(0.2 * told["recorded"])
     first, second = told["donors"][0]
-    assert told["clips"][0] == f"merge:0({first}&{second})"
+    assert told["clips"][0] == f"merge:{told['recorded']}({first}&{second})"
     (note,) = told["notes"]
     assert len(note["prior"]["digest"]) == 16
     assert sum(note["prior"]["clips"]) == told["recorded"]

@@ -127,17 +127,21 @@ def distances_command(source: _Source, distance: "Distance", kind: str, clusters
 
     Set augmentations such as merge take their donors from such pairs. With --quantile 1 all pairs are listed.
     """
+    import numpy as np
+
     from mgbench.figures.canvas import check_path, save
     from mgbench.figures.distances import distance_figure, distance_matrix
     from mgbench.prior import class_prior, cluster_prior
+    from mgbench.train import derive_seed
 
     check_path(out)
     located, clips = source.open()
     here = located.here
+    drawn = int(np.random.default_rng(derive_seed(seed, "prepare")).integers(2**31))  # as an augmentation of a cell draws it
     if kind == "classes":
-        prior = class_prior(clips, here.skeleton, here.classes, distance, seed)
+        prior = class_prior(clips, here.skeleton, here.classes, distance, drawn)
     else:
-        prior = cluster_prior(clips, here.skeleton, clusters, distance, seed)
+        prior = cluster_prior(clips, here.skeleton, clusters, distance, drawn)
     hard = prior.hard(quantile)
     title = f"{located.dataset}: {counted(len(clips), 'clip')}, {len(hard)} of {counted(len(prior.pairs), 'pair')} framed"
     save(distance_figure(distance_matrix(prior, hard, distance, title), prior), out)

@@ -61,9 +61,11 @@ def run_command(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - 
     """
     options, rest = split_options(ctx, given)
     own = read_limits(rest)
-    table = None if given["study"] is None else read_table(load_study(given["study"]))
+    catalogue = open_catalogue(options)
+    told = None if given["study"] is None else read_table(load_study(given["study"]))
+    table = None if told is None else told.written(catalogue.augmentation)  # what is wrong with it is told before hours of work
     try:
-        status = _Campaign(options, own, open_catalogue(options), table).run()
+        status = _Campaign(options, own, catalogue, table).run()
     except KeyboardInterrupt:
         click.echo("Stopped. What is finished is kept; the same command continues.", err=True)
         status = 1
@@ -154,7 +156,7 @@ class _Campaign:
         from mgbench.ablation import build_tables
 
         click.echo()
-        click.echo(build_tables(store, table.written(self.catalogue.augmentation), cells))
+        click.echo(build_tables(store, table, cells))
 
     def _job(self, planned: "Planned") -> Job:
         files = self.options.plugin_files

@@ -43,9 +43,19 @@ class MergeAugmentation(PairAugmentation):
         merged = first[:, :, _crossed(skeleton)] if self.flip_hands else first.copy()
         other = second[nearest_frames(len(first), len(second))]
         moved = self._moved(first, other, second, skeleton)
-        there = np.logical_or.reduce(seen(other, skeleton), axis=2)  # people whom the second clip does not show keep their own part
+        there = self._there(first, other, skeleton)
         merged[:, :, given] = np.where(there[:, :, None, None], moved, merged)[:, :, given]
-        return merged, 0.5 if self.share == "half" else 1 - len(given) / len(skeleton.joints)
+        share = 0.5 if self.share == "half" else 1 - len(given) / len(skeleton.joints)
+        return merged, share if there.any() else 1.0
+
+    def _there(self, first: Array, other: Array, skeleton: Skeleton) -> npt.NDArray[np.bool_]:
+        """Return which people of which frames get the second donor's part `(T, M)`: both are seen, and it is known where it belongs."""
+        mine, theirs = seen(first, skeleton), seen(other, skeleton)
+        there: npt.NDArray[np.bool_] = np.logical_or.reduce(mine, axis=2) & np.logical_or.reduce(theirs, axis=2)
+        if self.align != "none" or self.normalise != "none":
+            root = meeting_joint(skeleton, self.parts)
+            there &= np.logical_or.reduce(mine[:, :, root], axis=0) & np.logical_or.reduce(theirs[:, :, root], axis=0)
+        return there
 
     def _moved(self, first: Array, other: Array, second: Array, skeleton: Skeleton) -> Array:
         """Return the second donor's joints, moved and scaled; what was not seen stays zero."""

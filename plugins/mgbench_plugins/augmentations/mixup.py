@@ -3,6 +3,8 @@
 On coordinates it averages two bodies, which deforms both; it stands here to be compared with skeleton-merge.
 """
 
+from typing import Literal
+
 import attrs
 import numpy as np
 
@@ -27,6 +29,7 @@ class Mixup(PairAugmentation):
   year={2018}
 }"""
 
+    prior: Literal["none", "classes", "clusters"] = attrs.field(default="none", kw_only=True)
     alpha: float = attrs.field(default=0.2, kw_only=True, validator=[attrs.validators.gt(0), attrs.validators.le(1e6)])
 
     def combine(self, first: Array, second: Array, skeleton: Skeleton, rng: np.random.Generator) -> tuple[Array, float]:

@@ -59,7 +59,7 @@ class PairAugmentation(SetAugmentation):
 
     def apply(self, clips: Clips, skeleton: Skeleton, classes: tuple[str, ...], seed: int) -> Clips:
         """Return the clips and behind them round(ratio N) new ones; raise `DataError` where the hard classes have no clips."""
-        recorded = np.flatnonzero(clips.label >= 0) if clips.made is not None else np.arange(len(clips))
+        recorded = np.flatnonzero(clips.label >= 0)
         count = round(self.ratio * len(recorded))
         if not count:
             return clips
@@ -70,7 +70,7 @@ class PairAugmentation(SetAugmentation):
         for place, (one, other) in enumerate(donors):
             array, share[place] = self.combine(clips[one], clips[other], skeleton, rng)
             arrays.append(array)
-        names = [f"{self.name}:{place}({clips.clip[i]}&{clips.clip[j]})" for place, (i, j) in enumerate(donors)]
+        names = [f"{self.name}:{place}({clips.clip[i]}&{clips.clip[j]})" for place, (i, j) in enumerate(donors, len(clips))]
         return clips.grown(arrays, names, Made(donors, share, (note,)))
 
     @abc.abstractmethod
@@ -110,7 +110,12 @@ class PairAugmentation(SetAugmentation):
             return _draw(np.zeros(len(clips), dtype=np.int64), [(0, 0)], count, rng), {"augmentation": str(self)}
         found, hard = self.find_prior(clips, skeleton, classes, int(rng.integers(2**31)))
         named = [[found.groups[a], found.groups[b]] for a, b in hard]
-        return _draw(found.group, hard, count, rng), {"augmentation": str(self), "hard": named, "prior": found.to_json()}
+        return _draw(found.group, hard, count, rng), {
+            "augmentation": str(self),
+            "guided": self.guided,
+            "hard": named,
+            "prior": found.to_json(),
+        }
 
 
 def _draw(group: Ints, pairs: list[tuple[int, int]], count: int, rng: np.random.Generator) -> Ints:
@@ -128,8 +133,8 @@ def _draw(group: Ints, pairs: list[tuple[int, int]], count: int, rng: np.random.
         others = sorted(partners[a])
         for b, part in zip(others, quotas(sizes[others], share), strict=True):
             for _ in range(part):
-                one, other = next(turns[0, a]), next(turns[1, b])
-                donors.append((one, next(turns[1, b]) if other == one else other))
+                one = next(turns[0, a])
+                donors.append((one, next(other for other in turns[1, b] if other != one)))
     return np.array(donors, dtype=np.int64).reshape(-1, 2)
 
 

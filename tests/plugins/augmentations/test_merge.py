@@ -198,6 +198,33 @@ def test_a_second_augmentation_uses_recorded_clips_alone() -> None:
     assert len(grown) == 2 * len(clips)
     assert grown.made.donors.max() < len(clips)
     assert len(grown.made.notes) == 2
+    assert len(set(grown.clip)) == len(grown.clip)
+
+
+def test_nobody_gets_legs_without_a_body() -> None:
+    """Where the first donor is not seen, or it is not known where the legs belong, its own part stays; then its label does too."""
+    first, second = np.repeat(recorded()[0], 2, axis=1).copy(), np.repeat(recorded()[5], 2, axis=1)
+    first[:, 1] = 0
+    first[2] = 0
+    merged, share = Merge().combine(first, second, KINECT, np.random.default_rng(0))
+    assert not merged[:, 1].any()
+    assert not merged[2].any()
+    assert share == pytest.approx(len(UPPER) / 25)
+    for lost in (first, second):
+        nowhere = [first.copy(), second.copy()]
+        nowhere[lost is second][:, :, ROOT] = 0
+        merged, share = Merge().combine(*nowhere, KINECT, np.random.default_rng(0))
+        np.testing.assert_array_equal(merged, nowhere[0])
+        assert share == 1
+
+
+def test_no_clip_is_merged_with_itself() -> None:
+    """Even of very few clips, donors are two."""
+    for count in (2, 3):
+        few = recorded().select(np.arange(count))
+        grown = SkeletonMix(ratio=7).apply(few, KINECT, CLASSES, 0)
+        assert grown.made is not None
+        assert (grown.made.donors[:, 0] != grown.made.donors[:, 1]).all()
 
 
 def test_the_prior_is_kept_with_a_digest_that_follows_the_data() -> None:
@@ -238,7 +265,7 @@ def test_the_papers_presets() -> None:
     """Threshold 2 is a fifth of new clips of the two classes that the paper names."""
     grown = MergeThreshold2().apply(recorded(), KINECT, CLASSES, 0)
     assert len(grown) == 24 + round(0.2 * 24)
-    assert grown.clip[-1].startswith("merge_threshold2:4(")
+    assert grown.clip[-1].startswith(f"merge_threshold2:{len(grown) - 1}(")
 
 
 @given(st.lists(st.integers(1, 2000), min_size=1, max_size=20), st.integers(0, 5000))
