@@ -14,6 +14,11 @@ def normed(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
     return y.permute(0, 2, 3, 1)
 
 
+def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return channels mixed by weights `(C', C)`, as a 1x1 convolution: oneDNN multiplies up to twice as fast as MKL (torch 2.13, AMD)."""
+    return functional.conv2d(x.permute(0, 3, 1, 2), weight[:, :, None, None], bias).permute(0, 2, 3, 1)
+
+
 def draw_fan_out(layer: nn.Conv2d | nn.Linear, parts: int = 1) -> None:
     """Draw weights as He et al. do for what goes out, of so many layers written as one, and set biases to zero [2s-AGCN, CTR-GCN]."""
     outer, inner = layer.weight.shape[:2]
@@ -78,7 +83,7 @@ class BranchedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `(N, ceil(T / stride), V, C')`."""
-        entered = normed(self.enter(x), self.enter_norm)
+        entered = normed(product(x, self.enter.weight, self.enter.bias), self.enter_norm)
         *dilated, pooled = functional.relu(entered, inplace=True).permute(0, 3, 1, 2).split(self.share, dim=1)
         parts = [conv(part) for conv, part in zip(self.convs, dilated, strict=True)]
         parts.append(functional.max_pool2d(pooled, (3, 1), (self.stride, 1), (1, 0)))

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from mgbench.graph import Graph, ring_adjacencies
 from mgbench.kernels.graph_conv import between, masked_graph_conv
-from mgbench_plugins.encoders.layers import normed
+from mgbench_plugins.encoders.layers import normed, product
 
 
 class MultiScale(nn.Module):
@@ -65,7 +65,7 @@ class Windowed(nn.Module):
         if joints is not None:  # the nodes of a joint stand side by side, a frame each
             joints = (joints[..., None] * self.window + torch.arange(self.window, device=joints.device)).flatten(-2)
         y = self._gathered(x, joints) if self.first else self._mixed(x, joints)
-        return normed(self.collapse(y), self.norm)
+        return normed(product(y, self.collapse.weight, self.collapse.bias), self.norm)
 
     def _gathered(self, x: Tensor, nodes: Tensor | None) -> Tensor:
         """Return `(N, T', V', window C')`: neighbours summed, then channels mixed, for clips whose windows are small."""
@@ -78,7 +78,7 @@ class Windowed(nn.Module):
         """Return the same with channels mixed first, of each frame once; the sum is a convolution from joints and scales to nodes."""
         clips, _, kept, _ = x.shape
         part, window = self.sum, self.window
-        mixed = functional.linear(x, part.weight.flatten(0, 1)).unflatten(3, (part.scales, -1))
+        mixed = product(x, part.weight.flatten(0, 1)).unflatten(3, (part.scales, -1))
         rows = mixed.permute(0, 2, 3, 1, 4).flatten(1, 2)  # (N, V' S, T, C')
         graph = between(part.adjacency + part.residual, nodes)  # ([N], S, V' window, V' window)
         kernel = graph.unflatten(-2, (kept, window)).movedim(-1, -4).transpose(-3, -2).flatten(-3, -2).unsqueeze(-1)
