@@ -1,6 +1,5 @@
 """Every installed component keeps the rules of its kind, and a component that breaks one is caught by that rule."""
 
-import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +9,7 @@ import attrs
 import numpy as np
 import pytest
 import torch
+from kinetics import make_kinetics
 from torch import Generator, Tensor, nn
 
 import mgbench
@@ -21,17 +21,6 @@ from mgbench.testing import Check, CheckError, UnavailableError, checks
 
 #: Licensed data of which only a few made files lie below the data root.
 FIXTURES = dict.fromkeys(("imigue", "ntu120", "ntu60", "nw_ucla", "packed", "smg"), "format_fixtures")
-
-
-def make_kinetics(made: Path, folder: Path) -> None:
-    """Link the one part of Kinetics-skeleton that was made, and its videos under other names as the other part."""
-    (folder / "kinetics_train").mkdir(parents=True)
-    for path in made.iterdir():
-        (folder / path.name).symlink_to(path)
-    for path in (made / "kinetics_val").iterdir():
-        (folder / "kinetics_train" / f"train_{path.name}").symlink_to(path)
-    entries = json.loads((made / "kinetics_val_label.json").read_text())
-    (folder / "kinetics_train_label.json").write_text(json.dumps({f"train_{name}": entry for name, entry in entries.items()}))
 
 
 @pytest.mark.parametrize("check", checks(), ids=str)
