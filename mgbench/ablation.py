@@ -9,8 +9,9 @@ import numpy as np
 import polars
 
 from mgbench import exchange, spec
-from mgbench.board import COMPARABLE, escape
+from mgbench.board import COMPARABLE, difference_text, escape
 from mgbench.clips import Ints
+from mgbench.confusion import Figure, Floats, accuracy, classes_of, confusions, macro_f1, recall_of
 from mgbench.records import read_predictions, read_records
 from mgbench.store import CellFolder, read_json
 from mgbench.study import Row, Table
@@ -25,14 +26,14 @@ class _Measured:
     """One row: its seeds, none where nothing is drawn, and every subject's confusion matrix with each of them `(R, S, K, K)`."""
 
     seeds: list[int]
-    counts: exchange.Floats
+    counts: Floats
 
 
 @attrs.frozen
 class _Figure:
     """A column: what is computed, and of which classes."""
 
-    of: exchange.Figure
+    of: Figure
     classes: list[int]
 
 
@@ -88,10 +89,10 @@ def _section(store: Path, table: Table, key: dict[str, Any], group: polars.DataF
     yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
     present = np.flatnonzero(next(iter(found.values())).counts[0].sum(axis=(0, 2))).tolist()
     scored = [number for number in hard if number in present]
-    figures = [_Figure(exchange.accuracy, []), _Figure(exchange.macro_f1, present)]
-    figures += [_Figure(exchange.recall_of(scored), scored)] if scored else []
+    figures = [_Figure(accuracy, []), _Figure(macro_f1, present)]
+    figures += [_Figure(recall_of(scored), scored)] if scored else []
     for row in (*table.rows, *(Row(f"floor: {name}", name, None) for name in floors)):
-        stale = row.augmentation in parts and any(parts[row.augmentation]["stale"])
+        stale = row.augmentation in found and any({**parts, **floors}[row.augmentation]["stale"])
         shown = attrs.evolve(row, label=f"{row.label} (stale)") if stale else row
         yield _line(shown, found.get(row.augmentation), found.get(table.baseline), figures)
     yield ""
@@ -119,11 +120,13 @@ def _measure(store: Path, parts: dict[str, polars.DataFrame], least: int) -> dic
     for word, part in parts.items():
         read = [read_predictions(CellFolder(store / "cells" / cell), name) for cell, name in part.select("cell", "evaluator").iter_rows()]
         arrays[word] = [(one["label"].to_numpy(), one["predicted"].to_numpy(), one["subject"].to_numpy()) for one in read]
-    classes = max(least, *(1 + int(max(one[0].max(), one[1].max())) for seeds in arrays.values() for one in seeds))
+    classes = max(
+        least, classes_of(*(numbers for seeds in arrays.values() for label, predicted, _ in seeds for numbers in (label, predicted)))
+    )
     return {
         word: _Measured(
             parts[word]["seed"].to_list() if parts[word]["method"][0] else [],
-            np.stack([exchange.confusions(label, predicted, subject, classes) for label, predicted, subject in seeds]),
+            np.stack([confusions(label, predicted, subject, classes) for label, predicted, subject in seeds]),
         )
         for word, seeds in arrays.items()
     }
@@ -135,7 +138,7 @@ def _line(row: Row, mine: _Measured | None, base: _Measured | None, figures: lis
         return f"{begin} | not measured |{' |' * 9}"
     cells = [text for figure in figures for text in _figure(figure, mine, base)] + [""] * 3 * (3 - len(figures))
     if len(mine.seeds) > 1:
-        cells[0] += f" ± {100 * float(exchange.accuracy(mine.counts.sum(axis=1)).std(ddof=1)):.1f}"
+        cells[0] += f" ± {100 * float(accuracy(mine.counts.sum(axis=1)).std(ddof=1)):.1f}"
     return f"{begin} | {' | '.join(cells)} | {len(mine.seeds) or ''} |"
 
 
@@ -156,9 +159,8 @@ def _difference(figure: _Figure, mine: _Measured, base: _Measured) -> str:
         return ""
     one = base.counts[[base.seeds.index(seed) for seed in common]]
     other = mine.counts[[mine.seeds.index(seed) if mine.seeds else 0 for seed in common]]
-    p = exchange.exchange_test(one, other, figure.of)
-    gap = f"{100 * (exchange.value(other, figure.of) - exchange.value(one, figure.of)):+.1f}"
-    return gap if p is None else f"{gap} (p = {p:.3f})" if p >= 0.0005 else f"{gap} (p &lt; 0.001)"  # noqa: PLR2004 - rounding
+    gap = exchange.value(other, figure.of) - exchange.value(one, figure.of)
+    return difference_text(gap, exchange.exchange_test(one, other, figure.of))
 
 
 def _recalls(rows: list[Row], found: dict[str, _Measured], hard: dict[int, str]) -> Iterator[str]:
@@ -167,7 +169,7 @@ def _recalls(rows: list[Row], found: dict[str, _Measured], hard: dict[int, str])
     yield f"|---|---|{'---|' * len(rows)}"
     for number, name in hard.items():
         clips = found[rows[0].augmentation].counts[0, :, number].sum()
-        one = _Figure(exchange.recall_of([number]), [number])
+        one = _Figure(recall_of([number]), [number])
         texts = [_figure(one, found[row.augmentation], None)[:2] if clips else ("", "") for row in rows]
         yield f"| {escape(name)} | {clips:.0f} | {' | '.join(f'{value} ({span})' if span else value for value, span in texts)} |"
     yield ""

@@ -89,8 +89,13 @@ def _against(store: Path, line: Line, floor: Line) -> str:
     differences = np.array([right[subject == s].mean() - base[subject == s].mean() for s in subjects])
     if len(subjects) < 2:  # noqa: PLR2004 - nothing to flip
         return f"{100 * differences.mean():+.1f} (1 subject)"
-    p = stats.sign_flip(differences)
-    return f"{100 * differences.mean():+.1f} ({f'p = {p:.3f}' if p >= 0.0005 else 'p &lt; 0.001'})"  # noqa: PLR2004 - rounding
+    return difference_text(float(differences.mean()), stats.sign_flip(differences))
+
+
+def difference_text(gap: float, p: float | None) -> str:
+    """Return a difference in points, and its p-value where there is one, as Markdown shows it."""
+    shown = "" if p is None else f" (p = {p:.3f})" if p >= 0.0005 else " (p &lt; 0.001)"  # noqa: PLR2004 - rounding
+    return f"{100 * gap:+.1f}{shown}"
 
 
 def _percent(values: polars.Series) -> str:

@@ -1,60 +1,16 @@
 """Intervals and paired tests of any figure of a confusion matrix, clustered by subject: people are drawn, or exchanged, whole."""
 
 import itertools
-from collections.abc import Callable
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from mgbench.clips import Ints
+from mgbench.confusion import Figure, Floats
 
-
-Floats: TypeAlias = npt.NDArray[np.float64]
-#: A figure of confusion matrices `(B, K, K)`, true class by predicted class, `(B,)`.
-Figure: TypeAlias = Callable[[Floats], Floats]
 
 #: Up to so many subjects every exchange is counted; beyond, so many are drawn.
 _EXACT, _DRAWN = 12, 4095
 #: Draws of an interval, subjects that must have a class for one, and numbers of confusion matrices that are held at once.
 _DRAWS, _FEWEST, _AT_ONCE = 2000, 3, 2**24
-
-
-def confusions(label: Ints, predicted: Ints, subject: Ints, classes: int) -> Floats:
-    """Return each subject's confusion matrix `(S, K, K)`, subjects in order."""
-    people, index = np.unique(subject, return_inverse=True)
-    counts = np.zeros((len(people), classes, classes))
-    np.add.at(counts, (index, label, predicted), 1)
-    return counts
-
-
-def accuracy(counts: Floats) -> Floats:
-    """Return the share of clips on the diagonal."""
-    found: Floats = np.trace(counts, axis1=1, axis2=2) / counts.sum(axis=(1, 2))
-    return found
-
-
-def macro_f1(counts: Floats) -> Floats:
-    """Return the mean F1 of the classes that occur."""
-    right, rows, columns = np.diagonal(counts, axis1=1, axis2=2), counts.sum(axis=2), counts.sum(axis=1)
-    present = rows > 0
-    f1 = np.where(present, 2 * right / np.maximum(rows + columns, 1e-12), 0)
-    found: Floats = f1.sum(axis=1) / present.sum(axis=1)
-    return found
-
-
-def recall_of(classes: list[int]) -> Figure:
-    """Return the figure that is the mean recall of those of these classes that occur; not a number where none does."""
-
-    def figure(counts: Floats) -> Floats:
-        right, rows = np.diagonal(counts, axis1=1, axis2=2)[:, classes], counts.sum(axis=2)[:, classes]
-        present = rows > 0
-        recall = np.where(present, right / np.maximum(rows, 1e-12), 0)
-        with np.errstate(invalid="ignore"):
-            found: Floats = recall.sum(axis=1) / present.sum(axis=1)
-        return found
-
-    return figure
 
 
 def value(counts: Floats, figure: Figure) -> float:

@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+from mgbench.confusion import Floats, confusions, recall_of
+from mgbench.confusion import macro_f1 as macro_f1_of
+
 
 def top_k(scores: Tensor, label: Tensor, k: int) -> float:
     """Return the share of clips whose class is among the k highest scores `(N, classes)`."""
@@ -10,24 +13,19 @@ def top_k(scores: Tensor, label: Tensor, k: int) -> float:
     return float((best == label[:, None]).any(dim=1).double().mean())
 
 
-def confusion(predicted: Tensor, label: Tensor, classes: int) -> Tensor:
-    """Return counts `(classes, classes)`, true class by predicted class."""
-    return torch.bincount(label * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+def _counts(predicted: Tensor, label: Tensor, classes: int) -> Floats:
+    """Return the confusion matrix of all clips, `(1, classes, classes)`."""
+    return confusions(label.numpy(), predicted.numpy(), torch.zeros_like(label).numpy(), classes)
 
 
 def mean_class_accuracy(predicted: Tensor, label: Tensor, classes: int) -> float:
     """Return the mean recall of the classes that occur among the labels."""
-    counts = confusion(predicted, label, classes).double()
-    present = counts.sum(dim=1) > 0
-    return float((counts.diagonal()[present] / counts.sum(dim=1)[present]).mean())
+    return float(recall_of(list(range(classes)))(_counts(predicted, label, classes))[0])
 
 
 def macro_f1(predicted: Tensor, label: Tensor, classes: int) -> float:
     """Return the mean F1 of the classes that occur among the labels."""
-    counts = confusion(predicted, label, classes).double()
-    present = counts.sum(dim=1) > 0
-    f1 = 2 * counts.diagonal() / (counts.sum(dim=0) + counts.sum(dim=1)).clamp_min(1)
-    return float(f1[present].mean())
+    return float(macro_f1_of(_counts(predicted, label, classes))[0])
 
 
 def batch_mean_accuracy(predicted: Tensor, label: Tensor, batch_size: int) -> float:

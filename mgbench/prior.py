@@ -23,6 +23,7 @@ from mgbench.skeleton import Skeleton
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Distance: TypeAlias = Literal["mean", "samples", "dtw", "confusion"]
+Groups: TypeAlias = Literal["classes", "clusters"]
 
 #: Clips of a group that are warped onto those of another.
 _WARPED: Final = 8
@@ -71,6 +72,16 @@ class Prior:
         rounded = [[None if math.isnan(value) else float(f"{value:.6g}") for value in row] for row in self.distance]
         told = {"groups": list(self.groups), "clips": self.counts.tolist(), "distance": rounded, "data": self.data}
         return {**told, "digest": hashlib.blake2b(json.dumps(told).encode(), digest_size=8).hexdigest()}
+
+
+def find_prior(
+    clips: Clips, skeleton: Skeleton, classes: tuple[str, ...], groups: Groups, distance: Distance, clusters: int, rng: np.random.Generator
+) -> Prior:
+    """Return the prior of an augmentation whose generator, as yet unused, this is: of classes, or of so many clusters."""
+    seed = int(rng.integers(2**31))
+    if groups == "clusters":
+        return cluster_prior(clips, skeleton, clusters, distance, seed)
+    return class_prior(clips, skeleton, classes, distance, seed)
 
 
 def class_prior(clips: Clips, skeleton: Skeleton, classes: tuple[str, ...], distance: Distance, seed: int = 0) -> Prior:

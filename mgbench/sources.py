@@ -14,7 +14,20 @@ from typing import Final
 
 CORE: Final = Path(__file__).parent
 #: Modules of the core through which every number goes.
-ENGINE: Final = ("clips", "data", "graph", "metrics", "model", "preprocess", "preprocessings", "pretraining", "prior", "train", "transfer")
+ENGINE: Final = (
+    "clips",
+    "confusion",
+    "data",
+    "graph",
+    "metrics",
+    "model",
+    "preprocess",
+    "preprocessings",
+    "pretraining",
+    "prior",
+    "train",
+    "transfer",
+)
 
 
 @cache

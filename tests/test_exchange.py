@@ -7,8 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from mgbench import exchange, metrics
+from mgbench import confusion, exchange, metrics
 
 
 def made(seed: int, subjects: int = 6, classes: int = 4, right: float = 0.5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -21,22 +22,23 @@ def made(seed: int, subjects: int = 6, classes: int = 4, right: float = 0.5) -> 
 
 @given(st.integers(0, 10_000))
 @settings(max_examples=25, deadline=None)
-def test_figures_are_those_of_records(seed: int) -> None:
-    """Accuracy and macro-F1 of summed confusion matrices equal the metrics of the clips."""
+def test_figures_are_those_of_scikit_learn_and_of_records(seed: int) -> None:
+    """Accuracy, macro-F1 and recalls of summed confusion matrices equal those of the clips, and records have the same."""
     label, predicted, subject = made(seed)
-    counts = exchange.confusions(label, predicted, subject, 4).sum(axis=0)[None]
-    given_to = torch.from_numpy(predicted), torch.from_numpy(label)
-    assert exchange.accuracy(counts)[0] == pytest.approx(float((predicted == label).mean()))
-    assert exchange.macro_f1(counts)[0] == pytest.approx(metrics.macro_f1(*given_to, 4))
-    assert exchange.recall_of([0, 1, 2, 3])(counts)[0] == pytest.approx(metrics.mean_class_accuracy(*given_to, 4))
-    wanted = float((predicted == label)[label == 1].mean())
-    assert exchange.recall_of([1])(counts)[0] == pytest.approx(wanted)
+    counts = confusion.confusions(label, predicted, subject, 4).sum(axis=0)[None]
+    tensors, present = (torch.from_numpy(predicted), torch.from_numpy(label)), np.unique(label)
+    assert confusion.accuracy(counts)[0] == pytest.approx(accuracy_score(label, predicted))
+    f1 = f1_score(label, predicted, labels=present, average="macro", zero_division=0)
+    assert confusion.macro_f1(counts)[0] == metrics.macro_f1(*tensors, 4) == pytest.approx(f1)
+    recall = recall_score(label, predicted, labels=present, average="macro")
+    assert confusion.recall_of([0, 1, 2, 3])(counts)[0] == metrics.mean_class_accuracy(*tensors, 4) == pytest.approx(recall)
+    assert confusion.recall_of([1])(counts)[0] == pytest.approx(float((predicted == label)[label == 1].mean()))
 
 
 def test_exchanging_is_exact_for_few_subjects() -> None:
     """The p-value is the share of all exchanges whose difference is at least as large."""
-    one, other = (exchange.confusions(*made(seed, right=right), 4) for seed, right in ((0, 0.4), (1, 0.6)))
-    for figure in (exchange.accuracy, exchange.macro_f1):
+    one, other = (confusion.confusions(*made(seed, right=right), 4) for seed, right in ((0, 0.4), (1, 0.6)))
+    for figure in (confusion.accuracy, confusion.macro_f1):
         found = []
         for swaps in itertools.product([False, True], repeat=6):
             pairs = [(b, a) if swap else (a, b) for swap, a, b in zip(swaps, one, other, strict=True)]
@@ -48,12 +50,12 @@ def test_exchanging_is_exact_for_few_subjects() -> None:
 
 def test_a_method_does_not_differ_from_itself() -> None:
     """Equal predictions give p = 1, one subject gives none, and a clear difference of many subjects a small one."""
-    one = exchange.confusions(*made(0), 4)
-    assert exchange.exchange_test(one[None], one[None], exchange.accuracy) == 1
-    assert exchange.exchange_test(one[None, :1], one[None, :1], exchange.accuracy) is None
-    assert exchange.exchange_test(one[None], one[None], exchange.recall_of([3])) is None, "what is no number has no p-value"
-    bad, good = (exchange.confusions(*made(seed, subjects=20, right=right), 4) for seed, right in ((2, 0.1), (3, 0.9)))
-    p = exchange.exchange_test(bad[None], good[None], exchange.macro_f1)
+    one = confusion.confusions(*made(0), 4)
+    assert exchange.exchange_test(one[None], one[None], confusion.accuracy) == 1
+    assert exchange.exchange_test(one[None, :1], one[None, :1], confusion.accuracy) is None
+    assert exchange.exchange_test(one[None], one[None], confusion.recall_of([3])) is None, "what is no number has no p-value"
+    bad, good = (confusion.confusions(*made(seed, subjects=20, right=right), 4) for seed, right in ((2, 0.1), (3, 0.9)))
+    p = exchange.exchange_test(bad[None], good[None], confusion.macro_f1)
     assert p is not None and p < 0.001  # noqa: PT018
 
 
@@ -61,44 +63,44 @@ def test_chance_gives_small_p_values_no_more_often_than_they_say() -> None:
     """Of pairs that do not differ, at most about one in ten has p <= 0.1."""
     small = 0
     for seed in range(200):
-        one, other = (exchange.confusions(*made(1000 + 2 * seed + k), 4) for k in (0, 1))
-        p = exchange.exchange_test(one[None], other[None], exchange.macro_f1)
+        one, other = (confusion.confusions(*made(1000 + 2 * seed + k), 4) for k in (0, 1))
+        p = exchange.exchange_test(one[None], other[None], confusion.macro_f1)
         small += p is not None and p <= 0.1
     assert small <= 32  # of 200, 20 expected; three standard deviations are 13
 
 
 def test_intervals_hold_the_figure_and_grow_with_unlike_people() -> None:
     """An interval holds the value and is wider where people differ; seeds are averaged before it is taken."""
-    counts = exchange.confusions(*made(5, subjects=12), 4)[None]
-    value = exchange.value(counts, exchange.accuracy)
-    low, high = exchange.interval(counts, exchange.accuracy, []) or pytest.fail("there is none")
+    counts = confusion.confusions(*made(5, subjects=12), 4)[None]
+    value = exchange.value(counts, confusion.accuracy)
+    low, high = exchange.interval(counts, confusion.accuracy, []) or pytest.fail("there is none")
     assert low < value < high
     alike = np.repeat(counts[:, :1], 12, axis=1)
-    narrow = exchange.interval(alike, exchange.accuracy, []) or pytest.fail("there is none")
+    narrow = exchange.interval(alike, confusion.accuracy, []) or pytest.fail("there is none")
     assert narrow[1] - narrow[0] == pytest.approx(0)
-    assert exchange.interval(np.repeat(counts, 3, axis=0), exchange.accuracy, []) == (low, high)
+    assert exchange.interval(np.repeat(counts, 3, axis=0), confusion.accuracy, []) == (low, high)
 
 
 def test_few_people_give_no_interval() -> None:
     """Two people, or a class that two people have, are too few to draw from."""
-    counts = exchange.confusions(*made(5, subjects=12), 4)[None]
-    assert exchange.interval(counts[:, :2], exchange.accuracy, []) is None
-    assert exchange.interval(counts, exchange.macro_f1, [0, 1, 2]) is not None
+    counts = confusion.confusions(*made(5, subjects=12), 4)[None]
+    assert exchange.interval(counts[:, :2], confusion.accuracy, []) is None
+    assert exchange.interval(counts, confusion.macro_f1, [0, 1, 2]) is not None
     rare = counts.copy()
     rare[:, 2:, 1] = 0
-    assert exchange.interval(rare, exchange.macro_f1, [0, 1, 2]) is None
-    assert exchange.interval(rare, exchange.macro_f1, [0, 2]) is not None
+    assert exchange.interval(rare, confusion.macro_f1, [0, 1, 2]) is None
+    assert exchange.interval(rare, confusion.macro_f1, [0, 2]) is not None
 
 
 def test_many_classes_need_no_more_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exchanges are counted so many at a time, to the same end."""
-    one, other = (exchange.confusions(*made(seed), 4)[None] for seed in (0, 1))
-    whole = exchange.exchange_test(one, other, exchange.macro_f1)
+    one, other = (confusion.confusions(*made(seed), 4)[None] for seed in (0, 1))
+    whole = exchange.exchange_test(one, other, confusion.macro_f1)
     monkeypatch.setattr(exchange, "_AT_ONCE", 50)
-    assert exchange.exchange_test(one, other, exchange.macro_f1) == whole
+    assert exchange.exchange_test(one, other, confusion.macro_f1) == whole
 
 
 def test_recall_of_a_class_that_does_not_occur_is_no_number() -> None:
     """It is not zero, which would look like a failure."""
-    counts = exchange.confusions(*made(5), 4).sum(axis=0)[None]
-    assert np.isnan(exchange.recall_of([3])(counts)[0])
+    counts = confusion.confusions(*made(5), 4).sum(axis=0)[None]
+    assert np.isnan(confusion.recall_of([3])(counts)[0])

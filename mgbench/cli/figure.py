@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mgbench.clips import Clips
     from mgbench.components import SetAugmentation
     from mgbench.located import Located
-    from mgbench.prior import Distance, Prior
+    from mgbench.prior import Distance, Groups, Prior
     from mgbench.registry import Registry
 
 
@@ -122,7 +122,7 @@ def _set_augmentation(text: str, loaded: "Registry") -> "SetAugmentation":
 @click.option("--quantile", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of all pairs that count as hard.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draws clusters, and the clips that are warped.")
 @_out_option
-def distances_command(source: _Source, distance: "Distance", kind: str, clusters: int, quantile: float, seed: int, out: Path) -> None:
+def distances_command(source: _Source, distance: "Distance", kind: "Groups", clusters: int, quantile: float, seed: int, out: Path) -> None:
     """Draw how far the classes of a data set are apart, frame the pairs that are hard to tell apart, and list these, the nearest first.
 
     Set augmentations such as merge take their donors from such pairs. With --quantile 1 all pairs are listed.
@@ -131,17 +131,14 @@ def distances_command(source: _Source, distance: "Distance", kind: str, clusters
 
     from mgbench.figures.canvas import check_path, save
     from mgbench.figures.distances import distance_figure, distance_matrix
-    from mgbench.prior import class_prior, cluster_prior
+    from mgbench.prior import find_prior
     from mgbench.train import derive_seed
 
     check_path(out)
     located, clips = source.open()
     here = located.here
-    drawn = int(np.random.default_rng(derive_seed(seed, "prepare")).integers(2**31))  # as an augmentation of a cell draws it
-    if kind == "classes":
-        prior = class_prior(clips, here.skeleton, here.classes, distance, drawn)
-    else:
-        prior = cluster_prior(clips, here.skeleton, clusters, distance, drawn)
+    rng = np.random.default_rng(derive_seed(seed, "prepare"))  # as an augmentation of a cell has it
+    prior = find_prior(clips, here.skeleton, here.classes, kind, distance, clusters, rng)
     hard = prior.hard(quantile)
     title = f"{located.dataset}: {counted(len(clips), 'clip')}, {len(hard)} of {counted(len(prior.pairs), 'pair')} framed"
     save(distance_figure(distance_matrix(prior, hard, distance, title), prior), out)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars
 
 from mgbench.compare import UnpairedError, predictions_of_both
+from mgbench.confusion import classes_of, confusions
 from mgbench.errors import DataError, MgbenchError, SpecError, nearest
 from mgbench.figures.canvas import make_figure
 from mgbench.figures.matrix import Matrix, draw_matrix
@@ -56,13 +57,10 @@ def count_confusions(cells: list[Standing], evaluator: str) -> list[Counts]:
             msg = f"The cell {one.name} was not scored by {evaluator!r}; {nearest(evaluator, one.rows)}"
             raise SpecError(msg)
     tables = [_predictions(cells[0], one, evaluator) for one in cells]
-    classes = 1 + max(int(table[name].max()) for table in tables for name in ("label", "predicted"))  # type: ignore[arg-type]
-    found = []
-    for one, table in zip(cells, tables, strict=True):
-        counts = np.zeros((classes, classes), dtype=np.int64)
-        np.add.at(counts, (table["label"].to_numpy(), table["predicted"].to_numpy()), 1)
-        found.append(Counts(one, counts))
-    return found
+    columns = [(table["label"].to_numpy(), table["predicted"].to_numpy(), table["subject"].to_numpy()) for table in tables]
+    classes = classes_of(*(numbers for label, predicted, _ in columns for numbers in (label, predicted)))
+    found = (confusions(label, predicted, subject, classes).sum(axis=0) for label, predicted, subject in columns)
+    return [Counts(one, counts.astype(np.int64)) for one, counts in zip(cells, found, strict=True)]
 
 
 def _predictions(first: Standing, one: Standing, evaluator: str) -> polars.DataFrame:

@@ -51,7 +51,7 @@ def merge_rows(
     rows = [Row(f"{which} donor: {_class_of(grown, i, classes)}", grown[i]) for which, i in (("first", one), ("second", other))]
     align = getattr(augmentation, "align", None)
     if align != "none" and "none" in typing.get_args(spec.types_of(type(augmentation)).get("align")):
-        plain = attrs.evolve(augmentation, align="none").apply(clips, skeleton, classes, seed)  # type: ignore[call-arg]
+        plain = attrs.evolve(augmentation, align="none").apply(clips, skeleton, classes, seed)  # type: ignore[call-arg]  # a field of its own, as was asked above
         if _donors(plain, len(clips), augmentation, number) == (one, other):
             rows.append(Row(f"{_ALIGNED['none']}: align=none", plain[place]))
     words = f"{_ALIGNED.get(align, 'merged')}: align={align}" if isinstance(align, str) else "the new clip"

@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 import numpy as np
 import pytest
+from boxes import PLUGIN, break_split
 from click.testing import Result
 from matplotlib.axes import Axes
 from PIL import Image
@@ -223,47 +224,17 @@ def test_lost_predictions_are_told(damage: str, two: Path, mgbench: Command) -> 
     assert f"{path.parent.name}: its predictions cannot be read" in beside.stderr
 
 
-PLUGIN = '''
-import numpy as np
-from pathlib import Path
-import attrs
-from mgbench import Clips, DataError, Dataset, Skeleton, hookimpl, load_skeleton
-
-@attrs.frozen
-class Broken(Dataset):
-    """A set whose loader names a file."""
-
-    name = "broken"
-    folders = ("broken",)
-
-    @property
-    def skeleton(self) -> Skeleton:
-        return load_skeleton("kinect25")
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return ("wave", "nod")
-
-    def load(self, split, folder: Path) -> Clips:
-        raise DataError("secret-7100.npy, line 3 is wrong.")
-
-@hookimpl
-def mgbench_datasets() -> list[type[Dataset]]:
-    return [Broken]
-'''
-
-
 def test_broken_data_name_no_file(tmp_path: Path, mgbench: Command) -> None:
     """What a loader says of a file may name somebody, so the command says only where that is told."""
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "plugin.py").write_text(PLUGIN)
+    (tmp_path / "boxes").mkdir()
+    break_split(tmp_path, "train")
+    (tmp_path / "plugin.py").write_text(PLUGIN.replace("PUBLIC", "False"))
     places = ("--plugin", tmp_path / "plugin.py", "--data-root", tmp_path, "--store", tmp_path)
-    done = mgbench("figure", "merge", "-d", "broken", "--out", tmp_path / "a.png", *places)
+    done = mgbench("figure", "merge", "-d", "boxes", "--out", tmp_path / "a.png", *places)
 
     assert done.exit_code == 2
-    assert (
-        done.stderr == "Error: The clips of 'broken' cannot be used as they are; mgbench data audit broken tells what is wrong with them.\n"
-    )
+    sentence = "The clips of 'boxes' cannot be used as they are; mgbench data audit boxes tells what is wrong with them."
+    assert done.stderr == f"Error: {sentence}\n"
 
 
 @pytest.mark.parametrize("words", [["figure", "--help"], ["figure", "merge", "--help"], ["figure", "confusion", "--help"]])

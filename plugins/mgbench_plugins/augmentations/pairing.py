@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mgbench import Clips, DataError, Made, SetAugmentation, Skeleton, SpecError
-from mgbench.prior import Distance, Prior, class_prior, cluster_prior
+from mgbench.prior import Distance, Prior, find_prior
 
 
 Array: TypeAlias = npt.NDArray[np.float32]
@@ -77,16 +77,6 @@ class PairAugmentation(SetAugmentation):
     def combine(self, first: Array, second: Array, skeleton: Skeleton, rng: np.random.Generator) -> tuple[Array, float]:
         """Return a clip `(T, M, V, C)` as long as the first, made of both, and what the first weighs in its label."""
 
-    def find_prior(self, clips: Clips, skeleton: Skeleton, classes: tuple[str, ...], seed: int) -> tuple[Prior, list[tuple[int, int]]]:
-        """Return distances between classes or clusters, and the pairs that are hard."""
-        if self.prior == "clusters":
-            found = cluster_prior(clips, skeleton, self.clusters, self.distance, seed)
-            return found, found.hard(self.pair_quantile)
-        found = class_prior(clips, skeleton, classes, self.distance, seed)
-        if not self.classes:
-            return found, found.hard(self.pair_quantile)
-        return found, self._named(found)
-
     def _named(self, found: Prior) -> list[tuple[int, int]]:
         numbers = []
         for name in self.classes:
@@ -108,7 +98,8 @@ class PairAugmentation(SetAugmentation):
                 msg = f"{self.name} needs two clips; got {len(clips)}."
                 raise DataError(msg)
             return _draw(np.zeros(len(clips), dtype=np.int64), [(0, 0)], count, rng), {"augmentation": str(self)}
-        found, hard = self.find_prior(clips, skeleton, classes, int(rng.integers(2**31)))
+        found = find_prior(clips, skeleton, classes, self.prior, self.distance, self.clusters, rng)
+        hard = self._named(found) if self.classes else found.hard(self.pair_quantile)
         named = [[found.groups[a], found.groups[b]] for a, b in hard]
         return _draw(found.group, hard, count, rng), {
             "augmentation": str(self),

@@ -6,18 +6,14 @@ from typing import Any
 import pytest
 import torch
 from mgbench_plugins.encoders.agcn import AGCN
-from networks import LAYOUTS, built, clips, parameters
-from plain import convolved, directions, entered, everyone, normalised
+from networks import LAYOUTS, MASKS, agree, built, clips, ignore_dropped, parameters
+from plain import convolved, directions, tame, ten_units
 from torch import Tensor
-from torch.nn import functional
 
 from mgbench import load_skeleton
 
 
 TINY = AGCN(width=4)
-BATCH = torch.tensor([0, 2, 3, 5, 8, 12, 13, 19, 20, 24])
-EACH = torch.tensor([[*range(17)], [*range(8, 25)], [*range(4), *range(6, 14), *range(16, 21)]])
-MASKS = {"all": None, "batch": BATCH, "each": EACH}
 
 
 def adapted(x: Tensor, part: Any, bones: Tensor, kept: Tensor) -> Tensor:
@@ -42,28 +38,19 @@ def adapted(x: Tensor, part: Any, bones: Tensor, kept: Tensor) -> Tensor:
 
 def reference(network: Any, clip: Tensor, joints: Tensor | None = None, skeleton: str = "kinect25") -> Tensor:
     """Return the map `(N, M, D, T', V')`."""
-    bones, kept, training = directions(skeleton).to(clip), everyone(clip, joints), network.training
-    x = entered(clip, network.normalise.norm.norm, kept, training=training)
-    kept = kept.repeat_interleave(clip.shape[1], dim=0)
-    for number, unit in enumerate(network.units):
-        stride = 2 if number in {4, 7} else 1
-        y = normalised(adapted(x, unit.spatial, bones, kept), unit.norm, training=training)
-        y = y + (x if isinstance(unit.down, torch.nn.Identity) else convolved(x, unit.down, 1, training=training))
-        y = convolved(functional.relu(y), unit.temporal, stride, training=training)
-        if number > 0:
-            y = y + (x if isinstance(unit.shortcut, torch.nn.Identity) else convolved(x, unit.shortcut, stride, training=training))
-        x = functional.relu(y)
-    return x.unflatten(0, (len(clip), clip.shape[1]))
+    bones = directions(skeleton).to(clip)
+    return ten_units(
+        network,
+        clip,
+        joints,
+        lambda x, part, kept: adapted(x, part, bones, kept),
+        lambda x, part, stride: convolved(x, part, stride, training=network.training),
+    )
 
 
 def drawn(skeleton: str = "kinect25", persons: int = 1) -> Any:
-    """Return a small network whose weights are all drawn, and whose ten units do not multiply to numbers that drown differences."""
-    network = built(TINY, skeleton, persons)
-    with torch.no_grad():
-        for unit in network.units:
-            unit.norm.weight.mul_(0.1)
-            unit.temporal.norm.weight.mul_(0.1)
-    return network
+    """Return a small network whose weights are all drawn."""
+    return tame(built(TINY, skeleton, persons))
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -71,18 +58,7 @@ def drawn(skeleton: str = "kinect25", persons: int = 1) -> Any:
 @pytest.mark.parametrize("persons", [1, 2])
 def test_map_and_gradients_are_those_of_the_plain_network(persons: int, mask: str, training: bool) -> None:
     """With joints dropped or not, for the batch or a clip, one person or two, values and gradients agree in float64."""
-    network, joints = drawn(persons=persons).train(training), MASKS[mask]
-    ours, theirs = (clips(persons=persons, frames=9).requires_grad_() for _ in range(2))
-    features, expected = network(ours, joints), reference(network, theirs, joints)
-    weights = list(network.parameters())
-    direction = torch.randn(expected.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-
-    torch.testing.assert_close(features, expected)
-    found = torch.autograd.grad(features, [ours, *weights], direction)
-    right = torch.autograd.grad(expected, [theirs, *weights], direction)
-    rounding = 1e-13 * max(b.abs().max().item() for b in right)
-    for a, b in zip(found, right, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-6, atol=rounding)
+    agree(drawn(persons=persons).train(training), reference, MASKS[mask], persons, frames=9, atol=None)
 
 
 @pytest.mark.parametrize(("skeleton", "persons"), LAYOUTS)
@@ -95,12 +71,7 @@ def test_other_skeletons_go_through_the_same_network(skeleton: str, persons: int
 
 def test_dropped_joints_are_gone() -> None:
     """What was recorded for dropped joints does not matter, not for the likeness of others either."""
-    network, x = drawn().eval(), clips()
-    other = x.clone()
-    other[..., [joint for joint in range(25) if joint not in BATCH.tolist()]] = 99
-
-    assert network(x, BATCH).shape[4] == len(BATCH)
-    torch.testing.assert_close(network(other, BATCH), network(x, BATCH))
+    ignore_dropped(drawn().eval())
 
 
 def test_likeness_is_shared_out_among_sources() -> None:

@@ -3,12 +3,11 @@
 import pytest
 import torch
 from mgbench_plugins.encoders.edgcn import EDGCN
-from networks import LAYOUTS, built, clips, parameters
+from networks import EACH, LAYOUTS, agree, built, clips, parameters
 from plain import msg3d
 
 
 TINY = EDGCN(width=4)
-EACH = torch.tensor([[*range(17)], [*range(8, 25)], [*range(4), *range(6, 14), *range(16, 21)]])
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -16,16 +15,7 @@ EACH = torch.tensor([[*range(17)], [*range(8, 25)], [*range(4), *range(6, 14), *
 @pytest.mark.parametrize("encoder", [TINY, EDGCN(width=4, scales=(2, 2))], ids=str)
 def test_map_and_gradients_are_those_of_the_plain_network(encoder: EDGCN, dropping: bool, training: bool) -> None:
     """With one scale or two, joints dropped or not, values and gradients agree in float64."""
-    network, joints = built(encoder, persons=2).train(training), EACH if dropping else None
-    ours, theirs = (clips(persons=2, frames=11).requires_grad_() for _ in range(2))
-    features, expected = network(ours, joints), msg3d(network, theirs, joints)
-    weights = list(network.parameters())
-    direction = torch.randn(expected.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-
-    torch.testing.assert_close(features, expected)
-    found = torch.autograd.grad(features, [ours, *weights], direction)
-    for a, b in zip(found, torch.autograd.grad(expected, [theirs, *weights], direction), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-8)
+    agree(built(encoder, persons=2).train(training), msg3d, EACH if dropping else None, persons=2, frames=11)
 
 
 @pytest.mark.parametrize(("skeleton", "persons"), LAYOUTS)

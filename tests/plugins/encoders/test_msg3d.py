@@ -6,31 +6,14 @@ import pytest
 import torch
 from mgbench_plugins.encoders.msg3d import MSG3D
 from mgbench_plugins.encoders.multiscale import Windowed
-from networks import LAYOUTS, built, clips, parameters
+from networks import LAYOUTS, MASKS, agree, built, clips, ignore_dropped, parameters
 from plain import msg3d, rings
-from torch import Tensor
 
 from mgbench import load_skeleton
 from mgbench.graph import load_graph, ring_adjacencies
 
 
 TINY = MSG3D(scales=(3, 2), windows=(3, 5), width=6)
-BATCH = torch.tensor([0, 2, 3, 5, 8, 12, 13, 19, 20, 24])
-EACH = torch.tensor([[*range(17)], [*range(8, 25)], [*range(4), *range(6, 14), *range(16, 21)]])
-MASKS = {"all": None, "batch": BATCH, "each": EACH}
-
-
-def agree(network: Any, persons: int, joints: Tensor | None) -> None:
-    """Hold values and all gradients of a network in float64 against the plain one."""
-    ours, theirs = (clips(persons=persons, frames=11).requires_grad_() for _ in range(2))
-    features, expected = network(ours, joints), msg3d(network, theirs, joints)
-    weights = list(network.parameters())
-    direction = torch.randn(expected.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-
-    torch.testing.assert_close(features, expected)
-    found = torch.autograd.grad(features, [ours, *weights], direction)
-    for a, b in zip(found, torch.autograd.grad(expected, [theirs, *weights], direction), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -38,7 +21,7 @@ def agree(network: Any, persons: int, joints: Tensor | None) -> None:
 @pytest.mark.parametrize("persons", [1, 2])
 def test_map_and_gradients_are_those_of_the_plain_network(persons: int, mask: str, training: bool) -> None:
     """With joints dropped or not, for the batch or a clip, one person or two, values and gradients agree in float64."""
-    agree(built(TINY, persons=persons).train(training), persons, MASKS[mask])
+    agree(built(TINY, persons=persons).train(training), msg3d, MASKS[mask], persons, frames=11)
 
 
 def test_a_head_is_a_linear_layer_at_the_end() -> None:
@@ -46,7 +29,7 @@ def test_a_head_is_a_linear_layer_at_the_end() -> None:
     network = built(MSG3D(scales=(1, 1), windows=(3,), width=6, head=5)).eval()
 
     assert network.width == 5
-    agree(network, 1, None)
+    agree(network, msg3d, None, persons=1, frames=11)
 
 
 @pytest.mark.parametrize(("skeleton", "persons"), LAYOUTS)
@@ -83,12 +66,7 @@ def test_frames_are_halved_twice_and_rounded_up(frames: int) -> None:
 
 def test_dropped_joints_are_gone() -> None:
     """The map has the kept joints alone, and what was recorded for others does not matter."""
-    network, x = built(TINY).eval(), clips()
-    other = x.clone()
-    other[..., [joint for joint in range(25) if joint not in BATCH.tolist()]] = 99
-
-    assert network(x, BATCH).shape[4] == len(BATCH)
-    torch.testing.assert_close(network(other, BATCH), network(x, BATCH))
+    ignore_dropped(built(TINY).eval())
 
 
 def test_float32_is_close() -> None:

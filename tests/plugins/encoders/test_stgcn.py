@@ -7,6 +7,7 @@ import attrs
 import pytest
 import torch
 from mgbench_plugins.encoders.stgcn import STGCN
+from networks import MASKS, agree, clips, ignore_dropped
 from torch import Tensor
 from torch.nn import functional
 
@@ -31,13 +32,6 @@ def built(encoder: STGCN = TINY, skeleton: str = "kinect25") -> Any:
             elif name.endswith(("spatial.weight", "temporal.weight", "shortcut.weight")):
                 value.copy_((noise - 0.5) / value[0].numel() ** 0.5 * 4)
     return network
-
-
-def clips(count: int = 3, persons: int = 1, frames: int = 17, skeleton: str = "kinect25") -> Tensor:
-    """Return random clips `(N, M, C, T, V)` in float64."""
-    layout = load_skeleton(skeleton)
-    shape = (count, persons, len(layout.axes), frames, len(layout.joints))
-    return torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 
 def normalised(x: Tensor, norm: Any, *, training: bool) -> Tensor:
@@ -89,26 +83,12 @@ def reference(network: Any, clip: Tensor, joints: Tensor | None = None, skeleton
     return x.unflatten(0, (count, persons))
 
 
-BATCH = torch.tensor([0, 2, 3, 5, 8, 12, 13, 19, 20, 24])
-EACH = torch.tensor([[*range(17)], [*range(8, 25)], [*range(4), *range(6, 14), *range(16, 21)]])
-MASKS = {"all": None, "batch": BATCH, "each": EACH}
-
-
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("mask", sorted(MASKS))
 @pytest.mark.parametrize("persons", [1, 2])
 def test_map_and_gradients_are_those_of_the_plain_network(persons: int, mask: str, training: bool) -> None:
     """With joints dropped or not, for the batch or a clip, one person or two, values and gradients agree in float64."""
-    network = built().train(training)
-    ours, theirs = (clips(persons=persons).requires_grad_() for _ in range(2))
-    features, expected = network(ours, MASKS[mask]), reference(network, theirs, MASKS[mask])
-    weights = list(network.parameters())
-    direction = torch.randn(expected.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-
-    torch.testing.assert_close(features, expected)
-    found = torch.autograd.grad(features, [ours, *weights], direction)
-    for a, b in zip(found, torch.autograd.grad(expected, [theirs, *weights], direction), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-8)
+    agree(built().train(training), reference, MASKS[mask], persons, frames=17)
 
 
 @pytest.mark.parametrize("skeleton", ["kinect22", "openpose18"])
@@ -167,12 +147,7 @@ def test_frames_are_halved_twice_and_rounded_up(frames: int, left: int) -> None:
 
 def test_dropped_joints_are_gone() -> None:
     """The map has the kept joints alone, and what was recorded for others does not matter."""
-    network, x = built().eval(), clips()
-    other = x.clone()
-    other[..., [joint for joint in range(25) if joint not in BATCH.tolist()]] = 99
-
-    assert network(x, BATCH).shape[4] == len(BATCH)
-    torch.testing.assert_close(network(other, BATCH), network(x, BATCH))
+    ignore_dropped(built().eval())
 
 
 def test_the_adjacency_of_kept_joints_is_cut_out_not_renormalised() -> None:
