@@ -13,6 +13,7 @@ import numpy.typing as npt
 import polars
 
 from mgbench import stats
+from mgbench.costs import cost_table
 from mgbench.records import read_predictions, read_records
 from mgbench.store import CellFolder
 
@@ -152,6 +153,13 @@ def _section(store: Path, key: dict[str, Any], table: polars.DataFrame) -> Itera
         yield from _table(store, shown)
         if missing := _missing_floors(shown):
             yield from ("", missing)
+    trained: dict[str, list[polars.DataFrame]] = {}
+    for line in lines:
+        if line.role != "floor":
+            trained.setdefault(escape(f"{line.name}, {line.settings}"), []).append(line.rows)
+    if trained:
+        yield from ("", "### What training cost", "", "Means over cells, on the machines that ran them.", "")
+        yield from cost_table(trained)
     yield ""
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from mgbench.data import Dense, Fold, enlarged
 from mgbench.errors import MgbenchError
 from mgbench.fingerprint import source_fingerprint
+from mgbench.flops import forward_flops
 from mgbench.grid import Cell
 from mgbench.model import Backbone, Objective
 from mgbench.preprocessings import preprocessing
@@ -54,7 +55,7 @@ def _trained(work: Work, fold: Fold, fit: Dense, stage: Stage) -> tuple[Pretrain
     run = cell.run
     training = Training(cell.seed, run.precision, run.compile, cell.steps, place.folder.checkpoint, place.checkpoint_seconds, stage.report)
     losses, seconds = pretrain(objective, method, fit, skeleton, training)
-    facts = _training_facts(objective, backbone, losses, method.recipe.batch_size, fit.recorded)
+    facts = _training_facts(objective, backbone, losses, method.recipe.batch_size, fit)
     facts["train_seconds"] = round(seconds, 3)
     return Pretrained(objective.embedder().eval(), skeleton, preprocessing(cell.run.preprocess), cell.stream), facts
 
@@ -115,13 +116,24 @@ def _taken_over(work: Work, device: torch.device) -> tuple[Pretrained, Facts] | 
     return read, described["facts"]
 
 
-def _training_facts(objective: Objective, backbone: Backbone, losses: Tensor, batch_size: int, clips: int) -> Facts:
+def _training_facts(objective: Objective, backbone: Backbone, losses: Tensor, batch_size: int, fit: Dense) -> Facts:
+    clips = fit.recorded
     return {
         "steps": len(losses),
         "batch_size": min(batch_size, clips),
         "clips_processed": len(losses) * min(batch_size, clips),
         "first_loss": float(losses[0]) if len(losses) else None,
         "last_loss": float(losses[-10:].mean()) if len(losses) else None,
+        "forward_flops": _counted_flops(backbone, tuple(fit.x.shape[1:])),
         "backbone_parameters": sum(parameter.numel() for parameter in backbone.parameters()),
         "parameters": sum(parameter.numel() for parameter in objective.parameters()),
     }
+
+
+def _counted_flops(backbone: Backbone, shape: tuple[int, ...]) -> int | None:
+    """Return the operations of a forward pass, or None where they cannot be counted, which the cell's log explains."""
+    try:
+        return forward_flops(backbone, shape)
+    except Exception as error:  # noqa: BLE001 - whatever a third party's network raises without data costs no result
+        print(f"The operations of a forward pass cannot be counted: {error}")  # noqa: T201 - the log
+        return None

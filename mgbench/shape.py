@@ -71,7 +71,8 @@ _STATUS: Final[Mapping[str, _Rule]] = {
 _FIGURES: Final = ("top1", "top5", "mean_class_accuracy", "macro_f1", "top1_low", "top1_high", "top1_subject_low", "top1_subject_high")
 _ROW: Final[Mapping[str, _Rule]] = {
     **dict.fromkeys((*_FIGURES, "clips_processed", "train_seconds", "evaluate_seconds", "evaluator_version"), _number),
-    **dict.fromkeys(("fit_clips", "test_clips", "steps", "batch_size"), _whole),
+    **dict.fromkeys(("fit_clips", "test_clips", "steps", "batch_size", "peak_memory_mb", "backbone_parameters"), _whole),
+    "forward_flops": _optional(_whole),
     **dict.fromkeys(("fitted_on", "scored_on", "test_digest", "evaluator_source"), _text),
 }
 _PROGRESS: Final[Mapping[str, _Rule]] = {

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
 
 
 #: Fewer channels than this are one product of all frames: products frame by frame do not fill the machine's vectors.
@@ -152,6 +153,14 @@ def _(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Te
     joints = graph.shape[-1]
     shape = (clips, frames, joints * subsets, channels) if _first(weight) else (clips, frames, inner * subsets, outer)
     return x.new_empty(clips, frames, joints, outer), x.new_empty(shape)
+
+
+@register_flop_formula(torch.ops.mgbench.graph_conv)
+def _flops(x: tuple[int, ...], graph: tuple[int, ...], weight: tuple[int, ...], *_: object, out_shape: object = None) -> int:
+    """Return the operations of a forward pass, for torch's counter."""
+    subsets, outer, inner = weight
+    frames = x[0] * x[1]
+    return 2 * subsets * frames * graph[-1] * (graph[-1] * min(inner, outer) + inner * outer)
 
 
 @torch.library.custom_op("mgbench::graph_conv_backward", mutates_args=())
