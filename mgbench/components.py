@@ -176,10 +176,15 @@ class Recipe:
     Args:
         optimizer: `adam` (L2 weight decay), `adamw` (decoupled), `sgd`, or `lbfgs` for convex probes.
         lr: learning rate at the top of the schedule.
-        schedule: `cosine` to zero, `constant`, or `step`, times 0.1 at 60 % and 80 % of training.
+        schedule: `cosine` down to `lr_end`, `exponential` down to `lr_end`, `constant`, or `step`, times `gamma` at each milestone.
+        lr_end: learning rate at the end of `cosine` and `exponential`.
+        milestones: of `step`, as shares of training, so that they scale with any budget.
+        gamma: of `step`.
         warmup: epochs of linear warm-up from zero.
         weight_decay: as the optimiser has it.
         momentum: of `sgd`.
+        nesterov: whether `sgd` looks ahead.
+        clip: largest norm of all gradients together, 0 for no limit.
         epochs: passes over the training clips.
         batch_size: clips a step.
     """
@@ -188,12 +193,28 @@ class Recipe:
 
     optimizer: Literal["adam", "adamw", "sgd", "lbfgs"] = "adam"
     lr: float = attrs.field(default=1e-3, validator=[attrs.validators.gt(0), attrs.validators.lt(math.inf)])
-    schedule: Literal["cosine", "constant", "step"] = "cosine"
+    schedule: Literal["cosine", "exponential", "constant", "step"] = "cosine"
+    lr_end: float = attrs.field(default=0.0, validator=[attrs.validators.ge(0), attrs.validators.lt(math.inf)])
+    milestones: tuple[float, ...] = attrs.field(
+        default=(0.6, 0.8), validator=attrs.validators.deep_iterable([attrs.validators.ge(0), attrs.validators.le(1)])
+    )
+    gamma: float = attrs.field(default=0.1, validator=[attrs.validators.gt(0), attrs.validators.le(1)])
     warmup: int = attrs.field(default=0, validator=attrs.validators.ge(0))
     weight_decay: float = attrs.field(default=0.0, validator=attrs.validators.ge(0))
     momentum: float = attrs.field(default=0.9, validator=[attrs.validators.ge(0), attrs.validators.lt(1)])
+    nesterov: bool = True
+    clip: float = attrs.field(default=0.0, validator=[attrs.validators.ge(0), attrs.validators.lt(math.inf)])
     epochs: int = attrs.field(default=100, validator=attrs.validators.ge(0))
     batch_size: int = attrs.field(default=128, validator=attrs.validators.ge(1))
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse a schedule that cannot end where it shall."""
+        if self.lr_end > self.lr:
+            msg = f"lr_end got {self.lr_end}; a schedule falls, so it is at most lr, {self.lr}."
+            raise ValueError(msg)
+        if self.schedule == "exponential" and self.lr_end == 0:
+            msg = "lr_end got 0.0, which 'exponential' never reaches; give a rate above 0, or schedule=cosine."
+            raise ValueError(msg)
 
 
 @attrs.frozen

@@ -79,6 +79,7 @@ class Backbone(nn.Module):
 
     def __init__(self, encoder: Encoder, skeleton: Skeleton, persons: int) -> None:
         super().__init__()
+        self.encoder, self.skeleton, self.persons = encoder, skeleton, persons
         self.lift: Lift = encoder.lift
         self.network = encoder.build(skeleton, lifted_channels(encoder.lift, len(skeleton.axes)), persons)
 
@@ -86,6 +87,10 @@ class Backbone(nn.Module):
     def width(self) -> int:
         """The number of features D."""
         return self.network.width
+
+    def fresh(self) -> "Backbone":
+        """Return another of the same encoder, its weights drawn anew."""
+        return Backbone(self.encoder, self.skeleton, self.persons)
 
     def map(self, x: Tensor, joints: Tensor | None = None, tokens: Tensor | None = None, length: Tensor | None = None) -> Tensor:
         """Return the feature map `(N, M, D, T', V')` before pooling; arguments as in `View`."""

@@ -87,21 +87,36 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
         return recipe.lr * (step + 1) / (warm + 1)
     done = (step - warm) / max(steps - warm, 1)
     if recipe.schedule == "cosine":
-        return recipe.lr * 0.5 * (1 + math.cos(math.pi * done))
+        return recipe.lr_end + (recipe.lr - recipe.lr_end) * 0.5 * (1 + math.cos(math.pi * done))
+    if recipe.schedule == "exponential":
+        return recipe.lr * math.exp(done * math.log(recipe.lr_end / recipe.lr))
     if recipe.schedule == "step":
-        return recipe.lr * (1.0 if done < 0.6 else 0.1 if done < 0.8 else 0.01)  # noqa: PLR2004 - the schedule's own numbers
+        passed = sum(step >= share * steps for share in recipe.milestones)
+        return recipe.lr * recipe.gamma**passed
     return recipe.lr
 
 
 def make_optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> Optimizer:
     """Make the recipe's optimiser."""
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(parameters, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=recipe.momentum > 0)
+        nesterov = recipe.nesterov and recipe.momentum > 0
+        return torch.optim.SGD(parameters, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=nesterov)
     if recipe.optimizer == "lbfgs":
         msg = "The optimiser 'lbfgs' is for convex probes; train a method with adam, adamw or sgd."
         raise MgbenchError(msg)
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
     return kind(parameters, recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+
+
+def descend(optimizer: Optimizer, loss: Tensor, rate: float, clip: float) -> None:
+    """Take one step down the loss at this rate, the gradients' norm limited to `clip` unless that is 0."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if clip:
+        nn.utils.clip_grad_norm_([weight for group in optimizer.param_groups for weight in group["params"]], clip)
+    optimizer.step()
 
 
 def draw_batch(method: Method, data: Dense, index: Tensor, skeleton: Skeleton, generator: Generator) -> Batch:
@@ -203,11 +218,7 @@ def _step(state: _State, method: Method, batch: Batch, precision: Precision, ste
     with torch.autocast(batch.index.device.type, torch.bfloat16, enabled=precision == "bf16"):
         loss = state.loss(batch, state.augment)["loss"]
     if state.optimizer is not None:
-        for group in state.optimizer.param_groups:
-            group["lr"] = rate
-        state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        state.optimizer.step()
+        descend(state.optimizer, loss, rate, method.recipe.clip)
     state.losses[state.step] = loss.detach()
     state.step += 1
     state.objective.step(state.step / steps)

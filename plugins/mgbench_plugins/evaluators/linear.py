@@ -10,7 +10,7 @@ from torch.nn import functional
 from mgbench import Evaluation, Evaluator, Probe, Recipe
 from mgbench.metrics import batch_mean_accuracy
 from mgbench.model import standardise
-from mgbench.train import learning_rate, make_optimizer
+from mgbench.train import descend, learning_rate, make_optimizer
 
 
 @attrs.frozen
@@ -84,11 +84,8 @@ def _by_epochs(linear: Linear, probe: Probe, train: Tensor, test: Tensor) -> Eva
     for epoch in range(recipe.epochs):
         order = torch.randperm(len(train), generator=generator).to(train.device)
         for step, index in enumerate(order.split(recipe.batch_size)):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(recipe, epoch * batches + step, recipe.epochs * batches)
-            optimizer.zero_grad()
-            functional.cross_entropy(layer(train[index]), probe.train.label[index]).backward()
-            optimizer.step()
+            loss = functional.cross_entropy(layer(train[index]), probe.train.label[index])
+            descend(optimizer, loss, learning_rate(recipe, epoch * batches + step, recipe.epochs * batches), recipe.clip)
         if linear.paper_habit:
             with torch.no_grad():
                 best = max(best, batch_mean_accuracy(layer(test).argmax(dim=1), probe.test.label, recipe.batch_size))
