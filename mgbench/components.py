@@ -232,6 +232,8 @@ class Method(Component):
     uses_labels: ClassVar[bool] = False
     #: False for floors, which no budget applies to.
     learns: ClassVar[bool] = True
+    #: The streams it takes; a method that makes bones and motion itself takes joints alone.
+    streams: ClassVar[frozenset[Stream]] = frozenset({"joint", "bone", "motion"})
     #: What the objective asks of the encoder, in words of `CAPABILITIES`; augmentations add theirs.
     requires: ClassVar[frozenset[str]] = frozenset()
 

@@ -55,6 +55,8 @@ class Cell:
             return ""
         if self.method.uses_labels and self.method.prepares:
             return f"{self.method.name} needs labels, which the new clips of its set augmentation do not have"
+        if self.method.streams and self.stream not in self.method.streams:
+            return f"{self.method.name} takes the stream {' or '.join(self.method.streams)}, not {self.stream}"
         lacking = [need for need in self.method.needs if need not in self.encoder.gives]
         return f"{self.method.name} needs {', '.join(lacking)}, which {self.encoder.name} does not give" if lacking else ""
 

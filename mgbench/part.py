@@ -31,6 +31,7 @@ class Part:
         prepares: whether it makes new clips before training that have no label, not even a mixed one.
         guided: whether labels decide which new clips it makes before training.
         needs: what the encoder must give.
+        streams: that a method takes; none for any.
         gives: what an encoder gives.
         reads: what an evaluator reads.
         folders: of a data set below the data root.
@@ -50,6 +51,7 @@ class Part:
     guided: bool = False
     needs: tuple[str, ...] = ()
     gives: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()
     reads: Literal["", "clips", "features", "backbone"] = ""
     folders: tuple[str, ...] = attrs.field(default=(), eq=False)
     how: str = attrs.field(default="", eq=False)
@@ -82,7 +84,7 @@ class Part:
 def from_json(stored: dict[str, Any]) -> Part:
     """Return a part as `to_json` or `attrs.asdict` wrote it."""
     pairs = stored["parameters"]
-    words = {key: tuple(stored.get(key, ())) for key in ("needs", "gives", "folders")}
+    words = {key: tuple(stored.get(key, ())) for key in ("needs", "gives", "streams", "folders")}
     tables = {"parameters": pairs.items() if isinstance(pairs, dict) else pairs, "modules": stored.get("modules", ())}
     return Part(**{**stored, **words, **{key: tuple((name, text) for name, text in table) for key, table in tables.items()}})
 
@@ -97,7 +99,7 @@ def describe(component: Component, registry: Registry) -> Part:
         facts = {"learns": component.learns, "uses_labels": component.uses_labels}
         facts |= {"prepares": not all(step.mixes_labels for step in component.prepare)}
         facts |= {"guided": any(step.guided for step in component.prepare)}
-        facts["needs"] = tuple(sorted(component.needs))
+        facts |= {"needs": tuple(sorted(component.needs)), "streams": tuple(sorted(component.streams))}
     elif isinstance(component, Encoder):
         facts = {"gives": tuple(sorted(component.gives))}
     elif isinstance(component, Evaluator):

@@ -83,7 +83,7 @@ _PROGRESS: Final[Mapping[str, _Rule]] = {
 _PART: Final[Mapping[str, _Rule]] = {
     **dict.fromkeys(("kind", "name", "distribution", "spec"), _text),
     **dict.fromkeys(("learns", "uses_labels", "prepares", "guided"), _flag),
-    **dict.fromkeys(("needs", "gives"), _list_of(_text)),
+    **dict.fromkeys(("needs", "gives", "streams"), _list_of(_text)),
     "version": _whole,
     "parameters": _table_of(_text),
 }

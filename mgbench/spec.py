@@ -122,7 +122,11 @@ def types_of(cls: type) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for field in attrs.fields(cls):
         hint = hints[field.name]
-        found |= types_of(hint) if _is_inlined(hint) else {field.name: hint}
+        own = types_of(hint) if _is_inlined(hint) else {field.name: hint}
+        if twice := found.keys() & own.keys():
+            msg = f"{cls.__name__} has a field {min(twice)!r} beside the key of that name in its {field.name!r}; call the field otherwise."
+            raise SpecError(msg)
+        found |= own
     return found
 
 

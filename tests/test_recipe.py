@@ -1,9 +1,11 @@
 """Learning rates and steps as recipes print them."""
 
+import attrs
 import pytest
 import torch
 
-from mgbench import Recipe
+from mgbench import Recipe, SpecError
+from mgbench.spec import types_of
 from mgbench.train import descend, learning_rate, make_optimizer
 
 
@@ -70,3 +72,16 @@ def test_nesterov_is_a_choice() -> None:
 
     for choice in (True, False):
         assert make_optimizer(Recipe(optimizer="sgd", nesterov=choice), [weight]).defaults["nesterov"] == choice
+
+
+def test_a_field_that_hides_a_key_of_the_recipe_is_refused() -> None:
+    """Two parameters of one name could not be told apart in a spec."""
+
+    @attrs.frozen
+    class Momentous:
+        momentum: float = 0.999
+        recipe: Recipe = attrs.field(default=Recipe())
+
+    told = "Momentous has a field 'momentum' beside the key of that name in its 'recipe'; call the field otherwise"
+    with pytest.raises(SpecError, match=told):
+        types_of(Momentous)

@@ -1,5 +1,7 @@
 """Rules for methods, applied on the first installed encoder that gives what a method needs."""
 
+import io
+
 import torch
 
 from mgbench.components import Method
@@ -63,4 +65,32 @@ def embeds_clip_by_clip(method: Method, loaded: Registry) -> None:
     same(features[:2], embedder(x[:2]), "another clip changed a clip's features")
 
 
-RULES: list[Rule] = [loss_reaches_what_learns, same_seed_same_loss, sees_labels_only_if_it_says_so, embeds_clip_by_clip]
+def continues_from_its_state(method: Method, loaded: Registry) -> None:
+    """Another objective that is given the parameters and buffers of one in training goes on as that one does."""
+    first, batch = _objective(method, loaded)
+    for progress in (0.5, 1.0):
+        torch.manual_seed(5)
+        first(batch, generator(6))
+        first.step(progress)
+    torch.manual_seed(7)
+    second, _ = _objective(method, loaded)
+    saved = io.BytesIO()
+    torch.save(first.state_dict(), saved)
+    saved.seek(0)
+    second.load_state_dict(torch.load(saved, weights_only=True))
+    for _ in range(2):
+        losses = []
+        for objective in (first, second):
+            torch.manual_seed(5)
+            losses.append(objective(batch, generator(6))["loss"].detach())
+            objective.step(1.0)
+        hold(torch.equal(*losses), f"losses {losses} of one state")
+
+
+RULES: list[Rule] = [
+    loss_reaches_what_learns,
+    same_seed_same_loss,
+    continues_from_its_state,
+    sees_labels_only_if_it_says_so,
+    embeds_clip_by_clip,
+]

@@ -46,12 +46,20 @@ def mgbench_encoders() -> list[type[Encoder]]:
 def mgbench_methods() -> list[type[Method]]:
     """Methods: self-supervised, the supervised ceiling and the untrained floor."""
     from mgbench_plugins.methods.barlow_twins import BarlowTwins
+    from mgbench_plugins.methods.byol import BYOL
+    from mgbench_plugins.methods.crosclr import CrosSCLR
     from mgbench_plugins.methods.mgrl import MGRL
     from mgbench_plugins.methods.pstl import PSTL
+    from mgbench_plugins.methods.simsiam import SimSiam
+    from mgbench_plugins.methods.skelemixclr import SkeleMixCLR
+    from mgbench_plugins.methods.skeletonclr import SkeletonCLR
     from mgbench_plugins.methods.supervised import Supervised
     from mgbench_plugins.methods.untrained import Untrained
+    from mgbench_plugins.methods.vicreg import VICReg
 
-    return [BarlowTwins, MGRL, PSTL, Supervised, Untrained]
+    contrastive: list[type[Method]] = [CrosSCLR, SkeleMixCLR, SkeletonCLR]
+    alike: list[type[Method]] = [BarlowTwins, BYOL, MGRL, PSTL, SimSiam, VICReg]
+    return [*contrastive, *alike, Supervised, Untrained]
 
 
 @hookimpl

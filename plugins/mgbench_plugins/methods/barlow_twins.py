@@ -4,6 +4,8 @@ PSTL calls the two-view skeleton version SkeletonBT. Projector, lambda and augme
 this family differ by their views alone.
 """
 
+from typing import Final
+
 import attrs
 import torch
 from torch import Generator, Tensor, nn
@@ -15,6 +17,11 @@ from mgbench_plugins.augmentations.crop import Crop
 from mgbench_plugins.augmentations.flip import Flip
 from mgbench_plugins.augmentations.rotate import Rotate
 from mgbench_plugins.augmentations.shear import Shear
+
+
+#: What PSTL's family has in common: how views are drawn, and how networks are trained.
+AUGMENT: Final[Pipeline] = (Crop(), Shear(), Rotate(), Flip())
+RECIPE: Final = Recipe(lr=5e-3, weight_decay=1e-5, warmup=10, epochs=150, batch_size=128)
 
 
 @attrs.frozen
@@ -37,9 +44,9 @@ class BarlowTwins(Method):
 
     projector: int = attrs.field(default=6144, validator=attrs.validators.ge(1))
     lambd: float = attrs.field(default=2e-4, validator=attrs.validators.ge(0))
-    augment: Pipeline = attrs.field(default=(Crop(), Shear(), Rotate(), Flip()), kw_only=True)
+    augment: Pipeline = attrs.field(default=AUGMENT, kw_only=True)
     views: tuple[Pipeline, ...] = attrs.field(default=((), ()), kw_only=True)
-    recipe: Recipe = attrs.field(default=Recipe(lr=5e-3, weight_decay=1e-5, warmup=10, epochs=150, batch_size=128), kw_only=True)
+    recipe: Recipe = attrs.field(default=RECIPE, kw_only=True)
 
     def build(self, backbone: Backbone, classes: int) -> Objective:
         """Make the objective."""

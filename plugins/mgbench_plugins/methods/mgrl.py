@@ -13,14 +13,10 @@ from torch import Generator, Tensor, nn
 from mgbench import Backbone, Batch, Method, Objective, Recipe, SpecError
 from mgbench.components import Pipeline, SetPipeline
 from mgbench.kernels.cross_correlation import cross_correlation_loss
-from mgbench_plugins.augmentations.crop import Crop
 from mgbench_plugins.augmentations.csm import CentralSpatialMasking
-from mgbench_plugins.augmentations.flip import Flip
 from mgbench_plugins.augmentations.matm import MotionTemporalMasking
 from mgbench_plugins.augmentations.merge import Merge
-from mgbench_plugins.augmentations.rotate import Rotate
-from mgbench_plugins.augmentations.shear import Shear
-from mgbench_plugins.methods.barlow_twins import Projector
+from mgbench_plugins.methods.barlow_twins import AUGMENT, RECIPE, Projector
 
 
 @attrs.frozen
@@ -50,10 +46,10 @@ class MGRL(Method):
     attention: Literal["time", "cells", "none"] = "time"
     heads: int = attrs.field(default=4, validator=attrs.validators.ge(1))
     probe: Literal["after", "before"] = "after"
-    augment: Pipeline = attrs.field(default=(Crop(), Shear(), Rotate(), Flip()), kw_only=True)
+    augment: Pipeline = attrs.field(default=AUGMENT, kw_only=True)
     views: tuple[Pipeline, ...] = attrs.field(default=((), (CentralSpatialMasking(),), (MotionTemporalMasking(),)), kw_only=True)
     prepare: SetPipeline = attrs.field(default=(Merge(),), kw_only=True)
-    recipe: Recipe = attrs.field(default=Recipe(lr=5e-3, weight_decay=1e-5, warmup=10, epochs=200, batch_size=32), kw_only=True)
+    recipe: Recipe = attrs.field(default=attrs.evolve(RECIPE, epochs=200, batch_size=32), kw_only=True)
 
     def build(self, backbone: Backbone, classes: int) -> Objective:
         """Make the objective: the first view is the anchor."""

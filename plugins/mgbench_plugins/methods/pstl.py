@@ -8,13 +8,9 @@ import attrs
 
 from mgbench import Backbone, Method, Objective, Recipe
 from mgbench.components import Pipeline
-from mgbench_plugins.augmentations.crop import Crop
 from mgbench_plugins.augmentations.csm import CentralSpatialMasking
-from mgbench_plugins.augmentations.flip import Flip
 from mgbench_plugins.augmentations.matm import MotionTemporalMasking
-from mgbench_plugins.augmentations.rotate import Rotate
-from mgbench_plugins.augmentations.shear import Shear
-from mgbench_plugins.methods.barlow_twins import Projector, TwinsObjective
+from mgbench_plugins.methods.barlow_twins import AUGMENT, RECIPE, Projector, TwinsObjective
 
 
 @attrs.frozen
@@ -37,9 +33,9 @@ class PSTL(Method):
 
     projector: int = attrs.field(default=6144, validator=attrs.validators.ge(1))
     lambd: float = attrs.field(default=2e-4, validator=attrs.validators.ge(0))
-    augment: Pipeline = attrs.field(default=(Crop(), Shear(), Rotate(), Flip()), kw_only=True)
+    augment: Pipeline = attrs.field(default=AUGMENT, kw_only=True)
     views: tuple[Pipeline, ...] = attrs.field(default=((), (CentralSpatialMasking(),), (MotionTemporalMasking(),)), kw_only=True)
-    recipe: Recipe = attrs.field(default=Recipe(lr=5e-3, weight_decay=1e-5, warmup=10, epochs=150, batch_size=128), kw_only=True)
+    recipe: Recipe = attrs.field(default=RECIPE, kw_only=True)
 
     def build(self, backbone: Backbone, classes: int) -> Objective:
         """Make the objective: the first view is the anchor."""

@@ -1,0 +1,40 @@
+"""Objectives in float64 around a small ST-GCN, and batches of random clips for them."""
+
+from typing import Any
+
+import torch
+from mgbench_plugins.encoders.stgcn import STGCN
+from torch import Generator
+
+from mgbench import Backbone, Batch, Method, load_skeleton
+from mgbench.data import Dense
+from mgbench.train import draw_batch
+
+
+SKELETON = load_skeleton("kinect25")
+CLASSES = 3
+
+
+def clips(count: int = 6, frames: int = 20) -> Dense:
+    """Return random clips in float32, ready for training."""
+    x = torch.randn(count, 1, 3, frames, 25, generator=Generator().manual_seed(0))
+    return Dense(x, torch.arange(count) % CLASSES, torch.full((count,), frames))
+
+
+def built(method: Method, seed: int = 0) -> Any:
+    """Return the method's objective in float64 and in training, without dropout."""
+    torch.manual_seed(seed)
+    return method.build(Backbone(STGCN(width=4, features=16, dropout=0.0), SKELETON, 1), CLASSES).double().train()
+
+
+def drawn(method: Method, seed: int = 0, count: int = 6, frames: int = 20) -> Batch:
+    """Return a batch of all clips in float64."""
+    batch = draw_batch(method, clips(count, frames), torch.arange(count), SKELETON, Generator().manual_seed(seed))
+    views = tuple(view._replace(x=view.x.double()) for view in batch.views)
+    return Batch(views, batch.label, batch.index, batch.length)
+
+
+def loss_of(objective: Any, batch: Batch, seed: int = 0) -> torch.Tensor:
+    """Return the loss of a batch."""
+    loss: torch.Tensor = objective(batch, Generator().manual_seed(seed))["loss"]
+    return loss
