@@ -81,6 +81,14 @@ class Skeleton:
         return tuple(swap.get(joint, joint) for joint in range(len(self.joints)))
 
     @property
+    def body_parts(self) -> tuple[tuple[int, ...], ...]:
+        """Trunk with head, each arm with its hand, each leg, in joint numbers; what a body does not have is left out [ActCLR]."""
+        sides = tuple(zip(*self.mirror, strict=True)) or ((), ())
+        limbs = [(*self.parts["arms"], *self.parts["hands"]), self.parts["legs"]]
+        split = [tuple(joint for joint in limb if joint in side) for limb in limbs for side in sides]
+        return tuple(part for part in ((*self.parts["trunk"], *self.parts["head"]), *split) if part)
+
+    @property
     def spatial_axes(self) -> int:
         """How many of the first channels are coordinates: 3, or 2 where the last is a score."""
         return 2 if self.axes[-1] == "score" else 3

@@ -236,3 +236,15 @@ def test_equal_layouts_are_equal_and_hash_alike() -> None:
 
     assert copy == skeleton
     assert hash(copy) == hash(skeleton)
+
+
+def test_body_parts_are_those_of_actclr() -> None:
+    """Trunk, two arms, two legs on Kinect-25; a body without legs has three parts; no joint is in two of them."""
+    trunk, left, right, *legs = (set(part) for part in load_skeleton("kinect25").body_parts)
+
+    assert (trunk, left, right) == ({3, 2, 20, 1, 0}, {4, 5, 6, 7, 21, 22}, {8, 9, 10, 11, 23, 24})
+    assert legs == [{12, 13, 14, 15}, {16, 17, 18, 19}]
+    assert len(load_skeleton("imigue22").body_parts) == 3
+    for name in skeleton_names():
+        listed = [joint for part in load_skeleton(name).body_parts for joint in part]
+        assert sorted(listed) == list(range(len(load_skeleton(name).joints)))
