@@ -1,11 +1,13 @@
 """Which code a component's results depend on: its module, the modules of its own package that it imports, and kernels.
 
-Imports are read from the syntax tree, transitively. Digests are of the tree without docstrings, so that comments, blank lines and
-prose change nothing. The core's contracts are not followed: what of the core decides a result is `ENGINE`, for every cell alike.
+Imports are read from the syntax tree, transitively. Digests are of the tree without docstrings and BibTeX, so that comments, blank
+lines, prose and works to cite change nothing. The core's contracts are not followed: what of the core decides a result is `ENGINE`,
+for every cell alike.
 """
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -28,6 +30,8 @@ ENGINE: Final = (
     "train",
     "transfer",
 )
+#: Where an entry of BibTeX begins.
+_WORK: Final = re.compile(r"\s*@\w+\{")
 
 
 @cache
@@ -36,7 +40,15 @@ def _tree(path: Path) -> ast.Module:
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(node, (ast.Module, ast.ClassDef)):
+            node.body = [statement for statement in node.body if not _is_bibtex(statement)]
     return tree
+
+
+def _is_bibtex(statement: ast.stmt) -> bool:
+    """Return whether a statement does nothing but name a work to cite."""
+    value = statement.value if isinstance(statement, (ast.Assign, ast.AnnAssign)) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str) and _WORK.match(value.value) is not None
 
 
 @cache

@@ -53,11 +53,13 @@ def test_imports_of_the_own_package_and_kernels_are_followed(package: Path) -> N
         ("component.py", "return helper()", "return helper(2)", False),
         ("inner/deep.py", "number = 1", "number = 2", False),
         ("inner/deep.py", "number = 1", "number = 1  # one", True),
+        ("inner/deep.py", "number = 1", "WORK = '@misc{it,}'\nnumber = 1", True),
+        ("inner/deep.py", "number = 1", "HANDLE = '@it'\nnumber = 1", False),
         ("other.py", "import math", "import cmath", True),
     ],
 )
 def test_only_code_that_is_used_changes_a_digest(package: Path, name: str, old: str, new: str, same: bool) -> None:
-    """Comments, blank lines, docstrings and modules that are not imported leave it alone; a helper's helper does not."""
+    """Comments, docstrings, works to cite and modules that are not imported leave it alone; a helper's helper does not."""
     before = _digest(package / "component.py")
     text = (package / name).read_text()
     (package / name).write_text(text.replace(old, new))

@@ -11,6 +11,7 @@ from click.testing import Result
 
 from mgbench.catalogue import Catalogue
 from mgbench.grid import Cell, Run, to_spec
+from mgbench.manifest import lines
 from mgbench.registry import registry
 from mgbench.store import CellFolder, write_json
 
@@ -102,6 +103,21 @@ def test_components_of_any_kind_are_cited(mgbench: Command) -> None:
 def test_a_work_is_cited_once(mgbench: Command) -> None:
     """Two components of one paper, however they word its entry, and a component named twice, give one entry."""
     assert keys(mgbench("cite", "stgcn", "kinetics_skeleton", "stgcn").stdout) == ["yan2018stgcn"]
+
+
+def test_a_work_is_worded_alike_everywhere() -> None:
+    """Components of one paper give one text for its key, so that it does not matter which of them is cited first."""
+    entries = [entry.strip() for line in lines(registry()) for entry in re.split(r"(?m)^(?=@\w)", line.citation) if entry.strip()]
+
+    assert len({entry.partition(",")[0] for entry in entries}) == len(set(entries))
+
+
+def test_augmentations_cite_the_work_that_they_come_from(mgbench: Command) -> None:
+    """Those of AS-CAL, CrosSCLR, AimCLR, PSTL and MGRL name it, once beside the components of the same paper."""
+    done = mgbench("cite", "csm", "matm", "pstl", "crop", "rotate", "flip", "shear", "lstm", "merge", "mgrl")
+
+    assert keys(done.stdout) == ["zhou2023pstl", "li2021crossclr", "guo2022aimclr", "rao2021ascal", "shah2024mgrl"]
+    assert done.stderr == ""
 
 
 def test_components_without_a_citation_are_said_in_one_sentence(mgbench: Command) -> None:

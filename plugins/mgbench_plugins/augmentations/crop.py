@@ -7,6 +7,7 @@ import torch
 from torch import Generator
 
 from mgbench import Skeleton, View, ViewAugmentation
+from mgbench_plugins import works
 
 
 @attrs.frozen
@@ -19,6 +20,7 @@ class Crop(ViewAugmentation):
     """
 
     name = "crop"
+    citation = works.CROSSCLR
 
     ratio: int = attrs.field(default=6, validator=attrs.validators.ge(1))
     draw: Literal["batch", "clip"] = "batch"

@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from mgbench import Skeleton, SpecError, View, ViewAugmentation
+from mgbench_plugins import works
 
 
 @attrs.frozen
@@ -23,6 +24,7 @@ class CentralSpatialMasking(ViewAugmentation):
     """
 
     name = "csm"
+    citation = works.PSTL
     needs: ClassVar[frozenset[str]] = frozenset({"drop_joints"})
 
     count: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))

@@ -7,6 +7,7 @@ import torch
 from torch import Generator
 
 from mgbench import Skeleton, View, ViewAugmentation
+from mgbench_plugins import works
 
 
 @attrs.frozen
@@ -20,6 +21,7 @@ class Flip(ViewAugmentation):
     """
 
     name = "flip"
+    citation = works.AIMCLR
 
     p: float = attrs.field(default=0.5, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
     mode: Literal["index", "mirror"] = "index"

@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from mgbench import Skeleton, View, ViewAugmentation
+from mgbench_plugins import works
 
 
 @attrs.frozen
@@ -23,6 +24,7 @@ class MotionTemporalMasking(ViewAugmentation):
     """
 
     name = "matm"
+    citation = works.PSTL
 
     frames: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
     extra_random_drop: bool = True

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mgbench import Skeleton, SpecError
+from mgbench_plugins import works
 from mgbench_plugins.augmentations.pairing import Array, Ints, PairAugmentation
 
 
@@ -30,6 +31,8 @@ class MergeAugmentation(PairAugmentation):
         flip_hands: whether the joints of the first donor's left and right arms and hands change places.
         share: what the first donor weighs in a mixed label: `half`, or its share of the `joints`.
     """
+
+    citation = works.MGRL
 
     parts: Literal["auto", "legs", "arms", "side"] = attrs.field(default="auto", kw_only=True)
     align: Literal["none", "first", "frame"] = attrs.field(default="frame", kw_only=True)

@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from mgbench import Skeleton, View, ViewAugmentation
+from mgbench_plugins import works
 from mgbench_plugins.augmentations.shear import transform
 
 
@@ -23,6 +24,7 @@ class Rotate(ViewAugmentation):
     """
 
     name = "rotate"
+    citation = works.AIMCLR
 
     degrees: float = attrs.field(default=30.0, validator=attrs.validators.ge(0))
     others: float = attrs.field(default=1.0, validator=attrs.validators.ge(0))

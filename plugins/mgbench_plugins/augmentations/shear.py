@@ -7,6 +7,7 @@ import torch
 from torch import Generator
 
 from mgbench import Skeleton, View, ViewAugmentation
+from mgbench_plugins import works
 
 
 @attrs.frozen
@@ -21,6 +22,7 @@ class Shear(ViewAugmentation):
     """
 
     name = "shear"
+    citation = works.ASCAL
 
     amplitude: float = attrs.field(default=1.0, validator=attrs.validators.ge(0))
     draw: Literal["batch", "clip"] = "batch"

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from mgbench import Clips, DataError, Dataset, Skeleton, load_skeleton
 from mgbench.components import Split
+from mgbench_plugins import works
 from mgbench_plugins.datasets.json_clips import read_object, to_array
 from mgbench_plugins.datasets.many_files import gather
 
@@ -36,12 +37,7 @@ class KineticsSkeleton(Dataset):
     """
 
     name = "kinetics_skeleton"
-    citation = """@inproceedings{yan2018stgcn,
-  title={Spatial Temporal Graph Convolutional Networks for Skeleton-Based Action Recognition},
-  author={Yan, Sijie and Xiong, Yuanjun and Lin, Dahua},
-  booktitle={AAAI Conference on Artificial Intelligence},
-  year={2018}
-}"""
+    citation = works.STGCN
     folders = ("kinetics_skeleton", "kinetics-skeleton")
     how = """Kinetics-skeleton was made by the authors of ST-GCN, who offer it to researchers (github.com/yysijie/st-gcn).
 Expected:

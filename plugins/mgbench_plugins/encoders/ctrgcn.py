@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mgbench import Encoder, Network, Skeleton
 from mgbench.graph import directed_partition, load_graph
 from mgbench.kernels.graph_conv import between
+from mgbench_plugins import works
 from mgbench_plugins.encoders.layers import BranchedConv, PersonNorm, draw_fan_out
 from mgbench_plugins.encoders.units import TenUnits
 
@@ -25,12 +26,7 @@ class CTRGCN(Encoder):
     """
 
     name = "ctrgcn"
-    citation = """@inproceedings{chen2021ctrgcn,
-  title={Channel-Wise Topology Refinement Graph Convolution for Skeleton-Based Action Recognition},
-  author={Chen, Yuxin and Zhang, Ziqi and Yuan, Chunfeng and Li, Bing and Deng, Ying and Hu, Weiming},
-  booktitle={ICCV},
-  year={2021}
-}"""
+    citation = works.CTRGCN
     tiny = "width=4"
     gives: ClassVar[frozenset[str]] = frozenset({"joint_map", "drop_joints"})
 

@@ -11,6 +11,7 @@ import attrs
 
 from mgbench import Encoder, Network, Skeleton
 from mgbench.graph import load_graph
+from mgbench_plugins import works
 from mgbench_plugins.encoders.layers import PersonNorm, TemporalConv
 from mgbench_plugins.encoders.msg3d import MultiScaleNetwork, odd
 
@@ -26,12 +27,7 @@ class EDGCN(Encoder):
     """
 
     name = "edgcn"
-    citation = """@inproceedings{shah2022edgcn,
-  title={Efficient Dense-Graph Convolutional Network with Inductive Prior Augmentations for Unsupervised Micro-Gesture Recognition},
-  author={Shah, Atif and Chen, Haoyu and Shi, Henglin and Zhao, Guoying},
-  booktitle={ICPR},
-  year={2022}
-}"""
+    citation = works.EDGCN
     tiny = "width=4"
     gives: ClassVar[frozenset[str]] = frozenset({"joint_map", "drop_joints"})
 

@@ -9,6 +9,7 @@ import attrs
 from torch import Tensor, nn
 
 from mgbench import Encoder, Network, Skeleton
+from mgbench_plugins import works
 from mgbench_plugins.encoders.sequences import (
     as_map,
     frame_vectors,
@@ -29,14 +30,7 @@ class LSTM(Encoder):
     """
 
     name = "lstm"
-    citation = """@article{rao2021ascal,
-  title={Augmented Skeleton Based Contrastive Action Learning with Momentum LSTM for Unsupervised Action Recognition},
-  author={Rao, Haocong and Xu, Shihao and Hu, Xiping and Cheng, Jun and Hu, Bin},
-  journal={Information Sciences},
-  volume={569},
-  pages={90--109},
-  year={2021}
-}"""
+    citation = works.ASCAL
     tiny = "hidden=8"
     gives: ClassVar[frozenset[str]] = frozenset({"sequence"})
 

@@ -16,6 +16,7 @@ from mgbench.graph import GraphName, JointNorm, keep, load_graph, spatial_partit
 from mgbench.kernels.dropout import byte_dropout
 from mgbench.kernels.graph_conv import masked_graph_conv
 from mgbench.kernels.temporal_conv import temporal_conv
+from mgbench_plugins import works
 
 
 @attrs.frozen
@@ -31,12 +32,7 @@ class STGCN(Encoder):
     """
 
     name = "stgcn"
-    citation = """@inproceedings{yan2018stgcn,
-  title={Spatial Temporal Graph Convolutional Networks for Skeleton-Based Action Recognition},
-  author={Yan, Sijie and Xiong, Yuanjun and Lin, Dahua},
-  booktitle={AAAI},
-  year={2018}
-}"""
+    citation = works.STGCN
     tiny = "width=4,features=16"
     gives: ClassVar[frozenset[str]] = frozenset({"joint_map", "drop_joints"})
 

@@ -19,8 +19,9 @@ from mgbench import Backbone, Batch, Objective, Recipe, View
 from mgbench.components import Pipeline, Stream
 from mgbench.preprocess import derive_stream
 from mgbench.skeleton import Skeleton
+from mgbench_plugins import works
 from mgbench_plugins.methods.contrast import MomentumContrast, MomentumMethod, info_nce, nearest
-from mgbench_plugins.methods.skeletonclr import CITATION, NORMAL, RECIPE
+from mgbench_plugins.methods.skeletonclr import NORMAL, RECIPE
 
 
 STREAMS: Final[tuple[Stream, ...]] = ("joint", "bone", "motion")
@@ -37,7 +38,7 @@ class CrosSCLR(MomentumMethod):
     """
 
     name = "crosclr"
-    citation = CITATION
+    citation = works.CROSSCLR
     tiny = "queue=10,projection=8"
     streams: ClassVar[frozenset[Stream]] = frozenset({"joint"})
 

@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 from mgbench import Backbone, Batch, Method, Objective, Recipe, SpecError
 from mgbench.components import Pipeline, SetPipeline
 from mgbench.kernels.cross_correlation import cross_correlation_loss
+from mgbench_plugins import works
 from mgbench_plugins.augmentations.csm import CentralSpatialMasking
 from mgbench_plugins.augmentations.matm import MotionTemporalMasking
 from mgbench_plugins.augmentations.merge import Merge
@@ -32,12 +33,7 @@ class MGRL(Method):
     """
 
     name = "mgrl"
-    citation = """@inproceedings{shah2024mgrl,
-  title={Naive Data Augmentation Might Be Toxic: Data-prior Guided Self-supervised Representation Learning for Micro-gesture Recognition},
-  author={Shah, Atif and Chen, Haoyu and Zhao, Guoying},
-  booktitle={IEEE International Conference on Automatic Face and Gesture Recognition (FG)},
-  year={2024}
-}"""
+    citation = works.MGRL
     tiny = "projector=32"
     requires: ClassVar[frozenset[str]] = frozenset({"joint_map"})
 

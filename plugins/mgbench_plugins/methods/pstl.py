@@ -8,6 +8,7 @@ import attrs
 
 from mgbench import Backbone, Method, Objective, Recipe
 from mgbench.components import Pipeline
+from mgbench_plugins import works
 from mgbench_plugins.augmentations.csm import CentralSpatialMasking
 from mgbench_plugins.augmentations.matm import MotionTemporalMasking
 from mgbench_plugins.methods.barlow_twins import AUGMENT, RECIPE, Projector, TwinsObjective
@@ -23,12 +24,7 @@ class PSTL(Method):
     """
 
     name = "pstl"
-    citation = """@inproceedings{zhou2023pstl,
-  title={Self-Supervised Action Representation Learning from Partial Spatio-Temporal Skeleton Sequences},
-  author={Zhou, Yujie and Duan, Haodong and Rao, Anyi and Su, Bing and Wang, Jiaqi},
-  booktitle={AAAI},
-  year={2023}
-}"""
+    citation = works.PSTL
     tiny = "projector=32"
 
     projector: int = attrs.field(default=6144, validator=attrs.validators.ge(1))

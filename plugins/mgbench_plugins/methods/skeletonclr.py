@@ -10,17 +10,12 @@ import attrs
 
 from mgbench import Backbone, Objective, Recipe
 from mgbench.components import Pipeline
+from mgbench_plugins import works
 from mgbench_plugins.augmentations.crop import Crop
 from mgbench_plugins.augmentations.shear import Shear
 from mgbench_plugins.methods.contrast import MomentumContrast, MomentumMethod
 
 
-CITATION: Final = """@inproceedings{li2021crossclr,
-  title={3D Human Action Representation Learning via Cross-View Consistency Pursuit},
-  author={Li, Linguo and Wang, Minsi and Ni, Bingbing and Wang, Hang and Yang, Jiancheng and Zhang, Wenjun},
-  booktitle={CVPR},
-  year={2021}
-}"""
 #: How CrosSCLR and AimCLR train: plain momentum, a tenth of the rate from epoch 250 of 300 on.
 RECIPE: Final = Recipe(
     optimizer="sgd", lr=0.1, schedule="step", milestones=(5 / 6,), weight_decay=1e-4, nesterov=False, epochs=300, batch_size=128
@@ -33,7 +28,7 @@ class SkeletonCLR(MomentumMethod):
     """Tell the momentum key of another view of the clip from a queue of earlier clips' keys."""
 
     name = "skeletonclr"
-    citation = CITATION
+    citation = works.CROSSCLR
     tiny = "queue=10,projection=8"
 
     augment: Pipeline = attrs.field(default=NORMAL, kw_only=True)

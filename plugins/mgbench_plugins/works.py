@@ -1,0 +1,69 @@
+"""BibTeX of works that several components come from, each worded once; a work of one component stands in that component's file."""
+
+from typing import Final
+
+
+ACTCLR: Final = """@inproceedings{lin2023actclr,
+  title={Actionlet-Dependent Contrastive Learning for Unsupervised Skeleton-Based Action Recognition},
+  author={Lin, Lilang and Zhang, Jiahang and Liu, Jiaying},
+  booktitle={CVPR},
+  year={2023}
+}"""
+
+AIMCLR: Final = """@inproceedings{guo2022aimclr,
+  title={Contrastive Learning from Extremely Augmented Skeleton Sequences for Self-Supervised Action Recognition},
+  author={Guo, Tianyu and Liu, Hong and Chen, Zhan and Liu, Mengyuan and Wang, Tao and Ding, Runwei},
+  booktitle={AAAI},
+  year={2022}
+}"""
+
+ASCAL: Final = """@article{rao2021ascal,
+  title={Augmented Skeleton Based Contrastive Action Learning with Momentum LSTM for Unsupervised Action Recognition},
+  author={Rao, Haocong and Xu, Shihao and Hu, Xiping and Cheng, Jun and Hu, Bin},
+  journal={Information Sciences},
+  volume={569},
+  pages={90--109},
+  year={2021}
+}"""
+
+CROSSCLR: Final = """@inproceedings{li2021crossclr,
+  title={3D Human Action Representation Learning via Cross-View Consistency Pursuit},
+  author={Li, Linguo and Wang, Minsi and Ni, Bingbing and Wang, Hang and Yang, Jiancheng and Zhang, Wenjun},
+  booktitle={CVPR},
+  year={2021}
+}"""
+
+CTRGCN: Final = """@inproceedings{chen2021ctrgcn,
+  title={Channel-Wise Topology Refinement Graph Convolution for Skeleton-Based Action Recognition},
+  author={Chen, Yuxin and Zhang, Ziqi and Yuan, Chunfeng and Li, Bing and Deng, Ying and Hu, Weiming},
+  booktitle={ICCV},
+  year={2021}
+}"""
+
+EDGCN: Final = """@inproceedings{shah2022edgcn,
+  title={Efficient Dense-Graph Convolutional Network with Inductive Prior Augmentations for Unsupervised Micro-Gesture Recognition},
+  author={Shah, Atif and Chen, Haoyu and Shi, Henglin and Zhao, Guoying},
+  booktitle={ICPR},
+  year={2022}
+}"""
+
+MGRL: Final = """@inproceedings{shah2024mgrl,
+  title={Naive Data Augmentation Might Be Toxic: Data-prior Guided Self-supervised Representation Learning for Micro-gesture Recognition},
+  author={Shah, Atif and Chen, Haoyu and Zhao, Guoying},
+  booktitle={IEEE International Conference on Automatic Face and Gesture Recognition (FG)},
+  year={2024}
+}"""
+
+PSTL: Final = """@inproceedings{zhou2023pstl,
+  title={Self-Supervised Action Representation Learning from Partial Spatio-Temporal Skeleton Sequences},
+  author={Zhou, Yujie and Duan, Haodong and Rao, Anyi and Su, Bing and Wang, Jiaqi},
+  booktitle={AAAI},
+  year={2023}
+}"""
+
+STGCN: Final = """@inproceedings{yan2018stgcn,
+  title={Spatial Temporal Graph Convolutional Networks for Skeleton-Based Action Recognition},
+  author={Yan, Sijie and Xiong, Yuanjun and Lin, Dahua},
+  booktitle={AAAI},
+  year={2018}
+}"""
