@@ -1,7 +1,6 @@
 """SkeletonCLR: momentum contrast of two augmented views of a skeleton sequence [Li et al., CVPR 2021, section 3.2].
 
-Values are those of CrosSCLR's public code. Its schedule and ours differ in one point: an incomplete last batch is left out there too,
-but its queue had to be a multiple of the batch, and ours need not.
+Values are those of CrosSCLR's public code, whose queue had to be a multiple of the batch; ours need not be.
 """
 
 from typing import Final
