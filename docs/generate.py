@@ -16,7 +16,9 @@ import click
 
 from mgbench.cli import main as command_line
 from mgbench.components import CAPABILITIES, Encoder, Method, Recipe
+from mgbench.flops import forward_flops
 from mgbench.manifest import Line, lines
+from mgbench.model import Backbone
 from mgbench.preprocessings import PREPROCESSINGS
 from mgbench.registry import installed_plugins, registry
 from mgbench.skeleton import load_skeleton, skeleton_names
@@ -92,6 +94,19 @@ def components(_: str) -> str:
 def capabilities(_: str) -> str:
     """Return the words by which methods and encoders are matched."""
     return _table(("word", "what an encoder that gives it can do"), ((f"`{word}`", text) for word, text in CAPABILITIES.items()))
+
+
+def encoder_sizes(_: str) -> str:
+    """Return what each encoder weighs and works, for one person of Kinect-25, and what it gives."""
+    layout, rows = load_skeleton("kinect25"), []
+    for entry in registry().entries("encoder"):
+        if entry.plugin.distribution == "mgbench":
+            backbone = Backbone(entry.cls(), layout, 1)  # type: ignore[arg-type] # entries of the kind are encoders
+            weights = sum(parameter.numel() for parameter in backbone.parameters())
+            work = forward_flops(backbone, (1, len(layout.axes), PREPROCESSINGS["frame50"].frames, len(layout.joints))) / 1e6
+            gives = ", ".join(sorted(entry.cls.gives))  # type: ignore[attr-defined] # as above
+            rows.append((f"[`{entry.cls.name}`](encoders/{entry.cls.name}.md)", f"{weights:,}", f"{work:,.0f}", gives))
+    return _table(("encoder", "parameters", "MFLOPs a clip", "gives"), iter(rows))
 
 
 def conformance(kind: str) -> str:
@@ -188,7 +203,9 @@ def reference(_: str) -> str:
 
 _WRITERS: dict[str, Callable[[str], str]] = {
     writer.__name__: writer
-    for writer in (parameters, components, capabilities, conformance, source, preprocessings, skeletons, studies, cell, reference)
+    for writer in (
+        parameters, components, capabilities, encoder_sizes, conformance, source, preprocessings, skeletons, studies, cell, reference,
+    )  # fmt: skip
 }
 
 
