@@ -73,9 +73,10 @@ def mgbench_augmentations() -> list[type[Augmentation]]:
 @hookimpl
 def mgbench_evaluators() -> list[type[Evaluator]]:
     """Evaluators, the floors that need no encoder among them."""
+    from mgbench_plugins.evaluators.finetune import Finetune
     from mgbench_plugins.evaluators.knn import KNN
     from mgbench_plugins.evaluators.linear import Linear
     from mgbench_plugins.evaluators.majority import Majority
     from mgbench_plugins.evaluators.raw import Raw
 
-    return [KNN, Linear, Majority, Raw]
+    return [Finetune, KNN, Linear, Majority, Raw]
