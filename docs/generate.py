@@ -59,7 +59,14 @@ def _words(text: str) -> str:
     """Return a parameter's type in words."""
     if text.startswith("one of "):
         return " or ".join(f"`{word}`" for word in re.findall(r"'([^']*)'", text))
-    for code, word in (("int", "whole number"), ("float", "number"), ("bool", "`true` or `false`"), ("str", "text"), ("None", "`none`"), ("Evaluator", "an evaluator")):
+    for code, word in (
+        ("int", "whole number"),
+        ("float", "number"),
+        ("bool", "`true` or `false`"),
+        ("str", "text"),
+        ("None", "`none`"),
+        ("Evaluator", "an evaluator"),
+    ):
         text = re.sub(rf"\b{code}\b", word, text)
     return text.replace("tuple[text, ...]", "texts as `(a,b)`").replace(" | ", " or ")
 

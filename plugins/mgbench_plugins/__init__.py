@@ -78,6 +78,7 @@ def mgbench_evaluators() -> list[type[Evaluator]]:
     from mgbench_plugins.evaluators.linear import Linear
     from mgbench_plugins.evaluators.majority import Majority
     from mgbench_plugins.evaluators.raw import Raw
+    from mgbench_plugins.evaluators.retrieval import Retrieval
     from mgbench_plugins.evaluators.semi import Semi
 
-    return [Finetune, KNN, Linear, Majority, Raw, Semi]
+    return [Finetune, KNN, Linear, Majority, Raw, Retrieval, Semi]
