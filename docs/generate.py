@@ -61,7 +61,14 @@ def _words(text: str) -> str:
     """Return a parameter's type in words."""
     if text.startswith("one of "):
         return " or ".join(f"`{word}`" for word in re.findall(r"'([^']*)'", text))
-    for code, word in (("int", "whole number"), ("float", "number"), ("bool", "`true` or `false`"), ("str", "text"), ("None", "`none`")):
+    for code, word in (
+        ("int", "whole number"),
+        ("float", "number"),
+        ("bool", "`true` or `false`"),
+        ("str", "text"),
+        ("None", "`none`"),
+        ("Evaluator", "an evaluator"),
+    ):
         text = re.sub(rf"\b{code}\b", word, text)
     return text.replace("tuple[text, ...]", "texts as `(a,b)`").replace(" | ", " or ")
 
@@ -204,7 +211,17 @@ def reference(_: str) -> str:
 _WRITERS: dict[str, Callable[[str], str]] = {
     writer.__name__: writer
     for writer in (
-        parameters, components, capabilities, encoder_sizes, conformance, source, preprocessings, skeletons, studies, cell, reference,
+        parameters,
+        components,
+        capabilities,
+        encoder_sizes,
+        conformance,
+        source,
+        preprocessings,
+        skeletons,
+        studies,
+        cell,
+        reference,
     )  # fmt: skip
 }
 

@@ -262,7 +262,7 @@ class Evaluator(Component):
 
     @abc.abstractmethod
     def evaluate(self, probe: "Probe") -> "Evaluation":
-        """Fit on the training part and score the test part; test labels serve only the opt-in habits of the papers."""
+        """Fit on the training part and score the test part; test labels serve no score, only the figures of `extra`."""
 
 
 #: Kind -> abstract class; hooks are named `mgbench_<kind>s`.

@@ -51,7 +51,8 @@ def component_versions(cell: Cell) -> dict[str, int]:
 
 def evaluator_fingerprint(evaluator: Part) -> dict[str, Any]:
     """Return what a row depends on besides its evaluator's spec."""
-    return {"evaluator_version": evaluator.version, "evaluator_source": source_digest(Path(evaluator.modules[0][1]))}
+    sources = [source_digest(Path(path)) for _, path in evaluator.modules]
+    return {"evaluator_version": evaluator.version, "evaluator_source": "+".join(sources)}
 
 
 def why_stale(stored: dict[str, Any], cell: Cell, root: Path) -> str:

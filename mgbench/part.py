@@ -36,7 +36,8 @@ class Part:
         reads: what an evaluator reads.
         folders: of a data set below the data root.
         how: how to come by a data set.
-        modules: the component's own file and those of its augmentations, by name; of this machine, so not written to cells.
+        modules: the component's own file and those of its augmentations, or of the evaluator that it fits, by name; of this machine, so
+            not written to cells.
     """
 
     kind: str
@@ -103,6 +104,7 @@ def describe(component: Component, registry: Registry) -> Part:
     elif isinstance(component, Encoder):
         facts = {"gives": tuple(sorted(component.gives))}
     elif isinstance(component, Evaluator):
+        steps += [value for value in attrs.astuple(component, recurse=False) if isinstance(value, Evaluator)]
         facts = {"reads": component.reads}
     elif isinstance(component, Dataset):
         facts = {"folders": component.folders, "how": component.how}

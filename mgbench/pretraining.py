@@ -25,19 +25,18 @@ Facts = dict[str, Any]
 
 
 def make_pretrained(work: Work, fold: Fold, fit: Dense, stage: Stage) -> tuple[Pretrained, Facts]:
-    """Return the embedder of a cell, and facts and origin of its training: read back where it was saved, made otherwise."""
+    """Return the embedder of a cell as it was saved, made before where it was not, and facts and origin of its training."""
     assert work.encoder is not None and work.method is not None  # noqa: S101, PT018 - the caller's branch
     folder = work.place.folder.pretrained
     described = read_json(folder / "pretrained.json")
-    if described:
-        read = rebuild(folder, work.encoder, work.method)
-        read.embedder.to(fit.x.device)
-        return read, described
-    pretrained, facts = _carried(work, fold, fit, stage) if work.source is not None else _trained(work, fold, fit, stage)
-    shape = {"persons": fold.facts.persons, "classes": len(fold.facts.classes)}
-    described = {**shape, "facts": facts, "origin": stage.origin}
-    pretrained.save(folder, described)
-    return pretrained, described
+    if not described:
+        pretrained, facts = _carried(work, fold, fit, stage) if work.source is not None else _trained(work, fold, fit, stage)
+        shape = {"persons": fold.facts.persons, "classes": len(fold.facts.classes)}
+        described = {**shape, "facts": facts, "origin": stage.origin}
+        pretrained.save(folder, described)
+    read = rebuild(folder, work.encoder, work.method)  # also what was just saved, so that a later evaluator is handed nothing else
+    read.embedder.to(fit.x.device)
+    return read, described
 
 
 def _trained(work: Work, fold: Fold, fit: Dense, stage: Stage) -> tuple[Pretrained, Facts]:

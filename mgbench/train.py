@@ -7,7 +7,7 @@ import hashlib
 import io
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -96,8 +96,8 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     return recipe.lr
 
 
-def make_optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> Optimizer:
-    """Make the recipe's optimiser."""
+def make_optimizer(recipe: Recipe, parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]]) -> Optimizer:
+    """Make the recipe's optimiser, of parameters or of groups of them; `scale` of a group is what `descend` multiplies its rate by."""
     if recipe.optimizer == "sgd":
         nesterov = recipe.nesterov and recipe.momentum > 0
         return torch.optim.SGD(parameters, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=nesterov)
@@ -111,7 +111,7 @@ def make_optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> Optimizer:
 def descend(optimizer: Optimizer, loss: Tensor, rate: float, clip: float) -> None:
     """Take one step down the loss at this rate, the gradients' norm limited to `clip` unless that is 0."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("scale", 1.0)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     if clip:

@@ -137,6 +137,20 @@ def test_new_evaluator_trains_nothing(finished: Path, tmp_path: Path, mgbench: C
     assert {name: after[name] for name in rows} == rows
 
 
+def test_a_later_evaluator_is_handed_the_same_embedder(tmp_path: Path, mgbench: Command) -> None:
+    """Fine-tuning right after training gives what it gives of the embedder that was saved: nothing beside its weights survives training."""
+    tuned = "finetune[epochs=1,batch_size=40]"
+    for store, rounds in (("at once", [tuned]), ("later", ["knn", tuned])):
+        for evaluator in rounds:
+            done = _run(mgbench, tmp_path / store, "-m", "untrained[calibrate=true]", "--no-floors", "-E", evaluator)
+            assert done.exit_code == 0, done.output
+    found = [polars.read_parquet(_cell(tmp_path / store, "calibrate") / "predictions.parquet") for store in ("at once", "later")]
+    one, other = (table.filter(polars.col("evaluator") == tuned) for table in found)
+
+    assert len(one) == 40
+    assert one.equals(other)
+
+
 def test_select_never_opens_the_test_split(tmp_path: Path, mgbench: Command) -> None:
     """With --select a cell fits train and scores val, and its count of test reads stays zero."""
     done = _run(mgbench, tmp_path, "-m", "supervised", "--select", "--no-floors", "-E", "knn")

@@ -81,9 +81,12 @@ def mgbench_augmentations() -> list[type[Augmentation]]:
 @hookimpl
 def mgbench_evaluators() -> list[type[Evaluator]]:
     """Evaluators, the floors that need no encoder among them."""
+    from mgbench_plugins.evaluators.finetune import Finetune
     from mgbench_plugins.evaluators.knn import KNN
     from mgbench_plugins.evaluators.linear import Linear
     from mgbench_plugins.evaluators.majority import Majority
     from mgbench_plugins.evaluators.raw import Raw
+    from mgbench_plugins.evaluators.retrieval import Retrieval
+    from mgbench_plugins.evaluators.semi import Semi
 
-    return [KNN, Linear, Majority, Raw]
+    return [Finetune, KNN, Linear, Majority, Raw, Retrieval, Semi]

@@ -1,16 +1,14 @@
 """Linear evaluation of frozen features: one softmax layer, by a convex solver or by the recipes of the papers."""
 
-import math
-
 import attrs
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from mgbench import Evaluation, Evaluator, Probe, Recipe
 from mgbench.metrics import batch_mean_accuracy
-from mgbench.model import standardise
-from mgbench.train import descend, learning_rate, make_optimizer
+from mgbench.model import Part, standardise
+from mgbench.train import make_optimizer
+from mgbench_plugins.evaluators.fitting import logistic_regression, outputs, softmax_layer, train_epochs
 
 
 @attrs.frozen
@@ -51,43 +49,14 @@ class Linear(Evaluator):
         return _by_epochs(self, probe, train, test)
 
 
-def logistic_regression(x: Tensor, label: Tensor, classes: int, decay: float, iterations: int) -> tuple[Tensor, Tensor]:
-    """Return weights `(classes, D)` and biases that minimise mean cross-entropy + decay/2 |W|^2, in float64 by L-BFGS."""
-    x = x.double()
-    weight = torch.zeros(classes, x.shape[1], dtype=torch.float64, device=x.device, requires_grad=True)
-    bias = torch.zeros(classes, dtype=torch.float64, device=x.device, requires_grad=True)
-    solver = torch.optim.LBFGS(
-        [weight, bias], max_iter=iterations, tolerance_grad=1e-6, tolerance_change=1e-12, history_size=20, line_search_fn="strong_wolfe"
-    )
-
-    def loss() -> Tensor:
-        solver.zero_grad()
-        value = functional.cross_entropy(x @ weight.T + bias, label) + decay / 2 * weight.square().sum()
-        value.backward()
-        return value
-
-    solver.step(loss)
-    return weight.detach(), bias.detach()
-
-
 def _by_epochs(linear: Linear, probe: Probe, train: Tensor, test: Tensor) -> Evaluation:
     """Train the layer by the recipe's epochs, as PSTL's and MGRL's code."""
     recipe, generator = linear.recipe, torch.Generator().manual_seed(probe.seed)
-    weight = torch.randn(probe.classes, train.shape[1], generator=generator) * math.sqrt(2 / (probe.classes + train.shape[1]))
-    layer = nn.Linear(train.shape[1], probe.classes).to(train.device)
-    with torch.no_grad():
-        layer.weight.copy_(weight)
-        layer.bias.zero_()
-    optimizer = make_optimizer(recipe, list(layer.parameters()))
-    batches = math.ceil(len(train) / recipe.batch_size)
+    layer = softmax_layer(train.shape[1], probe.classes, generator, train.device)
+    optimizer = make_optimizer(recipe, layer.parameters())
     best = 0.0
-    for epoch in range(recipe.epochs):
-        order = torch.randperm(len(train), generator=generator).to(train.device)
-        for step, index in enumerate(order.split(recipe.batch_size)):
-            loss = functional.cross_entropy(layer(train[index]), probe.train.label[index])
-            descend(optimizer, loss, learning_rate(recipe, epoch * batches + step, recipe.epochs * batches), recipe.clip)
+    for _ in train_epochs(layer, optimizer, recipe, Part(train, probe.train.label), generator):
         if linear.paper_habit:
-            with torch.no_grad():
-                best = max(best, batch_mean_accuracy(layer(test).argmax(dim=1), probe.test.label, recipe.batch_size))
-    with torch.no_grad():
-        return Evaluation(layer(test), {"top1_paper_habit": best} if linear.paper_habit else {})
+            predicted = outputs(layer, test).argmax(dim=1)
+            best = max(best, batch_mean_accuracy(predicted, probe.test.label, recipe.batch_size))
+    return Evaluation(outputs(layer, test), {"top1_paper_habit": best} if linear.paper_habit else {})

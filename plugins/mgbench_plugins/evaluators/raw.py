@@ -7,7 +7,7 @@ import torch
 
 from mgbench import Evaluation, Evaluator, Probe
 from mgbench.model import standardise
-from mgbench_plugins.evaluators.linear import logistic_regression
+from mgbench_plugins.evaluators.fitting import logistic_regression
 
 
 @attrs.frozen
@@ -30,5 +30,5 @@ class Raw(Evaluator):
         train, test = standardise(probe.train.x.flatten(1), probe.test.x.flatten(1))
         _, _, axes = torch.linalg.svd(train, full_matrices=False)
         axes = axes[: self.components].T
-        weight, bias = logistic_regression(train @ axes, probe.train.label, probe.classes, self.weight_decay, iterations=500)
+        weight, bias = logistic_regression(train @ axes, probe.train.label, probe.classes, self.weight_decay)
         return Evaluation((test @ axes @ weight.T + bias).float())

@@ -66,6 +66,30 @@ def test_votes_are_counted_and_ties_go_to_the_nearest(k: int) -> None:
     assert KNN(k=k).evaluate(given).scores.argmax(dim=1).tolist() == voted(train, test, given.train.label, k)
 
 
+@pytest.mark.parametrize(("k", "temperature"), [(5, 0.1), (20, 0.1), (40, 0.5)])
+def test_weighted_votes_are_sums_of_exponentials(k: int, temperature: float) -> None:
+    """Each of the k nearest adds exp(similarity / temperature) to its class; shares of classes are as written out."""
+    given = probe()
+    train, test = sides(given, standardise=True)
+    cosine = (test / np.linalg.norm(test, axis=1, keepdims=True)) @ (train / np.linalg.norm(train, axis=1, keepdims=True)).T
+    expected = np.zeros((len(test), CLASSES))
+    for row, place in enumerate(np.argsort(-cosine, axis=1)[:, :k]):
+        for i in place:
+            expected[row, int(given.train.label[i])] += np.exp(cosine[row, i] / temperature)
+    scores = KNN(k=k, temperature=temperature).evaluate(given).scores.numpy()
+
+    np.testing.assert_allclose(scores / scores.sum(axis=1, keepdims=True), expected / expected.sum(axis=1, keepdims=True), rtol=1e-9)
+
+
+def test_a_low_temperature_leaves_one_voter() -> None:
+    """Where weights fall steeply, the nearest neighbour decides, and nothing overflows."""
+    given = probe()
+    scores = KNN(k=20, temperature=1e-4).evaluate(given).scores
+
+    assert scores.isfinite().all()
+    assert torch.equal(scores.argmax(dim=1), KNN().evaluate(given).scores.argmax(dim=1))
+
+
 def test_more_neighbours_than_clips_are_all_clips() -> None:
     """A k beyond the training set lets every clip vote."""
     given = probe(train=13)

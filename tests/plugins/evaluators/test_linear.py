@@ -6,7 +6,8 @@ import attrs
 import numpy as np
 import pytest
 import torch
-from mgbench_plugins.evaluators.linear import Linear, logistic_regression
+from mgbench_plugins.evaluators.fitting import logistic_regression
+from mgbench_plugins.evaluators.linear import Linear
 from sklearn.linear_model import LogisticRegression
 from torch import Generator, Tensor
 
@@ -54,7 +55,7 @@ def fitted(x: np.ndarray, label: Tensor, decay: float) -> LogisticRegression:
 def test_the_solver_finds_scikit_learns_coefficients(decay: float) -> None:
     """Mean cross-entropy + decay / 2 |W|^2 has one optimum, up to a constant added to all biases."""
     x, label = torch.from_numpy(standardised(probe())[0]), probe().train.label
-    weight, bias = logistic_regression(x, label, CLASSES, decay, iterations=500)
+    weight, bias = logistic_regression(x, label, CLASSES, decay)
     model = fitted(x.numpy(), label, decay)
 
     np.testing.assert_allclose(weight.numpy(), model.coef_, atol=1e-4 / decay**0.5)
@@ -65,7 +66,7 @@ def test_the_solver_finds_scikit_learns_coefficients(decay: float) -> None:
 def test_the_solvers_gradient_vanishes() -> None:
     """At the solution the derivative of the objective is zero."""
     x, label = torch.from_numpy(standardised(probe())[0]), probe().train.label
-    weight, bias = logistic_regression(x, label, CLASSES, 0.01, iterations=500)
+    weight, bias = logistic_regression(x, label, CLASSES, 0.01)
     error = (x @ weight.T + bias).softmax(dim=1) - torch.eye(CLASSES)[label]
 
     assert (error.T @ x / len(x) + 0.01 * weight).abs().max() < 1e-5
