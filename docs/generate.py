@@ -222,7 +222,7 @@ _WRITERS: dict[str, Callable[[str], str]] = {
         studies,
         cell,
         reference,
-    )  # fmt: skip
+    )
 }
 
 
