@@ -9,7 +9,7 @@ import inspect
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeAlias
 
 import attrs
 
@@ -126,6 +126,11 @@ class Encoder(Component):
 
     lift: Lift = attrs.field(default="none", kw_only=True)
 
+    @property
+    def token(self) -> int:
+        """Frames of one joint that make a token, where it gives `drop_tokens`: they are kept or dropped together."""
+        return 1
+
     @abc.abstractmethod
     def build(self, skeleton: Skeleton, channels: int, persons: int) -> "Network":
         """Make the network for clips `(N, M=persons, C=channels, T, V)` of one skeleton, drawing weights from torch's default generator."""
@@ -142,6 +147,10 @@ class ViewAugmentation(Augmentation):
 
     #: What it asks of the encoder, in words of `CAPABILITIES`.
     needs: ClassVar[frozenset[str]] = frozenset()
+
+    def suited(self, encoder: Encoder) -> "ViewAugmentation":
+        """Return it with what it takes from the encoder filled in, such as how long a token is: itself, unless overridden."""
+        return self
 
     @abc.abstractmethod
     def apply(self, view: "View", skeleton: Skeleton, generator: "torch.Generator") -> "View":
@@ -247,6 +256,11 @@ class Method(Component):
         """Everything that the encoder must give for this method with these views."""
         augmentations = [*self.augment, *(step for view in self.views for step in view)]
         return self.requires.union(*(step.needs for step in augmentations))
+
+    def suited(self, encoder: Encoder) -> Self:
+        """Return the method whose view augmentations have taken from the encoder what they ask of it."""
+        augment, *views = (tuple(step.suited(encoder) for step in pipeline) for pipeline in (self.augment, *self.views))
+        return attrs.evolve(self, augment=augment, views=tuple(views))
 
     @abc.abstractmethod
     def build(self, backbone: "Backbone", classes: int) -> "Objective":

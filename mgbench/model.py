@@ -17,7 +17,8 @@ class View(NamedTuple):
     Args:
         x: clips `(N, M, C, T, V)`.
         joints: kept joints, `(V',)` or per clip `(N, V')`, for encoders that give `drop_joints`.
-        tokens: kept cells of the T x V grid, numbered `t * V + v`, `(K,)` or per clip `(N, K)`, for encoders that give `drop_tokens`.
+        tokens: kept cells of the T x V grid, numbered `t * V + v`, `(K,)` or per clip `(N, K)`, for encoders that give `drop_tokens`. They
+            make whole tokens (see `mgbench.tokens`); one that is named twice counts once.
         length: valid frames of each clip `(N,)`, for encoders that give `sequence`; every clip is T long after resizing.
     """
 

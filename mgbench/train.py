@@ -173,7 +173,7 @@ def pretrain(objective: Objective, method: Method, data: Dense, skeleton: Skelet
 
     Raises `DivergedError` when the loss is no longer finite.
     """
-    device = data.x.device
+    device, method = data.x.device, method.suited(objective.backbone.encoder)
     steps, batch = steps_of(method.recipe, data.recorded, training.steps)
     learned = [parameter for parameter in objective.parameters() if parameter.requires_grad]
     state = _State(

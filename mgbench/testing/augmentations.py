@@ -27,21 +27,23 @@ def is_pure(augmentation: ViewAugmentation, _loaded: Registry) -> None:
     torch.manual_seed(77)
     second = _apply(augmentation, x)
     hold(torch.equal(first.x, second.x), "the same generator gave another result")
-    masks = [torch.empty(0) if view.joints is None else view.joints for view in (first, second)]
-    hold(torch.equal(*masks), "the same generator gave other joints")
+    for name in ("joints", "tokens"):
+        masks = [torch.empty(0) if kept is None else kept for kept in (getattr(first, name), getattr(second, name))]
+        hold(torch.equal(*masks), f"the same generator gave other {name}")
 
 
 def keeps_the_layout(augmentation: ViewAugmentation, _loaded: Registry) -> None:
-    """On every skeleton clips keep persons, channels and joints; kept joints are distinct, sorted and as many for every clip."""
+    """On every skeleton clips keep persons, channels and joints; kept joints or tokens are distinct, sorted, as many for all clips."""
     for skeleton, persons in LAYOUTS:
         x = clips(6, persons, skeleton)
         view = _apply(augmentation, x, skeleton)
         hold(view.x.shape[:3] == x.shape[:3] and view.x.shape[4] == x.shape[4], f"{tuple(x.shape)} became {tuple(view.x.shape)}")
         hold(bool(view.x.isfinite().all()), "a coordinate is not finite")
-        if view.joints is not None:
-            joints = view.joints if view.joints.dim() == 2 else view.joints[None]
-            hold(bool((joints.diff(dim=1) > 0).all()), "kept joints are not distinct and sorted")
-            hold(joints.shape[1] > 0 and int(joints.min()) >= 0 and int(joints.max()) < x.shape[4], "a kept joint is out of range")
+        for what, kept, every in (("joint", view.joints, x.shape[4]), ("token", view.tokens, view.x.shape[3] * x.shape[4])):
+            if kept is not None:
+                rows = kept if kept.dim() == 2 else kept[None]
+                hold(bool((rows.diff(dim=1) > 0).all()), f"kept {what}s are not distinct and sorted")
+                hold(rows.shape[1] > 0 and int(rows.min()) >= 0 and int(rows.max()) < every, f"a kept {what} is out of range")
 
 
 def draws_as_its_field_says(augmentation: ViewAugmentation, _loaded: Registry) -> None:

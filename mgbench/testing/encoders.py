@@ -8,6 +8,7 @@ from torch import Tensor
 from mgbench.components import Encoder
 from mgbench.registry import Registry
 from mgbench.testing.kit import LAYOUTS, Rule, backbone, clips, generator, hold, same
+from mgbench.tokens import cells_of
 
 
 #: Valid frames of each of six clips of 20.
@@ -61,11 +62,12 @@ def ignores_dropped_tokens(encoder: Encoder, _loaded: Registry) -> None:
     """Masked tokens, dropped for the batch or per clip, change nothing, in training or evaluation."""
     if "drop_tokens" not in encoder.gives:
         return
-    each = torch.stack([_cells(torch.randperm(50, generator=generator(i))[:17]) for i in range(6)])
+    frames = 4 * encoder.token
+    each = torch.stack([_cells(torch.randperm(100, generator=generator(i))[:35], encoder) for i in range(6)])
     for training in (False, True):
         for tokens in (each[0], each):
-            network, x = backbone(encoder).train(training), clips(frames=24)
-            masked = torch.ones(6, 24 * 25, dtype=torch.bool).scatter_(1, tokens.expand(6, -1), value=False).view(6, 1, 1, 24, 25)
+            network, x = backbone(encoder).train(training), clips(frames=frames)
+            masked = torch.ones(6, frames * 25, dtype=torch.bool).scatter_(1, tokens.expand(6, -1), value=False).view(6, 1, 1, frames, 25)
             torch.manual_seed(0)
             clean = network(x, tokens=tokens)
             network, changed = backbone(encoder).train(training), torch.where(masked, x * 7 + 3, x)
@@ -77,19 +79,15 @@ def depends_on_kept_tokens(encoder: Encoder, _loaded: Registry) -> None:
     """Kept tokens per clip give what the same tokens for the batch give, and other tokens something else."""
     if "drop_tokens" not in encoder.gives:
         return
-    network, x = backbone(encoder).eval(), clips(frames=24)
-    first, other = _cells(torch.arange(17)), _cells(torch.arange(20, 37))
+    network, x = backbone(encoder).eval(), clips(frames=4 * encoder.token)
+    first, other = _cells(torch.arange(35), encoder), _cells(torch.arange(40, 75), encoder)
     same(network(x, tokens=first), network(x, tokens=first.expand(6, -1)), "tokens per clip differ from the same tokens for the batch")
     hold(not torch.equal(network(x, tokens=first), network(x, tokens=other)), "the kept tokens make no difference")
 
 
-def _cells(stretches: Tensor) -> Tensor:
-    """Return the cells of numbered stretches of twelve frames of a joint of Kinect-25, sorted.
-
-    An encoder's tokens may be several frames long; twelve are whole tokens of one, two, three, four, six or twelve.
-    """
-    start = stretches // 25 * 12 * 25 + stretches % 25
-    return (start[:, None] + torch.arange(12) * 25).flatten().sort().values
+def _cells(tokens: Tensor, encoder: Encoder) -> Tensor:
+    """Return the cells of numbered tokens of four times of Kinect-25."""
+    return cells_of(tokens, encoder.token, 4 * encoder.token, 25)
 
 
 def ignores_frames_behind_the_end(encoder: Encoder, _loaded: Registry) -> None:

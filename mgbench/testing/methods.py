@@ -20,7 +20,7 @@ def _objective(method: Method, loaded: Registry) -> tuple[Objective, Batch]:
     if encoder is None:
         msg = f"no installed encoder gives {', '.join(sorted(method.needs))}"
         raise UnavailableError(msg)
-    objective = method.build(backbone(encoder), classes=4).train()
+    objective, method = method.build(backbone(encoder), classes=4).train(), method.suited(encoder)
     x = clips()
     data = Dense(x, torch.arange(6) % 4, torch.full((6,), 20))
     return objective, draw_batch(method, data, torch.arange(6), load_skeleton("kinect25"), generator())

@@ -48,6 +48,7 @@ def mgbench_methods() -> list[type[Method]]:
     from mgbench_plugins.methods.barlow_twins import BarlowTwins
     from mgbench_plugins.methods.byol import BYOL
     from mgbench_plugins.methods.crosclr import CrosSCLR
+    from mgbench_plugins.methods.mamp import MAMP
     from mgbench_plugins.methods.mgrl import MGRL
     from mgbench_plugins.methods.pstl import PSTL
     from mgbench_plugins.methods.simsiam import SimSiam
@@ -59,7 +60,8 @@ def mgbench_methods() -> list[type[Method]]:
 
     contrastive: list[type[Method]] = [CrosSCLR, SkeleMixCLR, SkeletonCLR]
     alike: list[type[Method]] = [BarlowTwins, BYOL, MGRL, PSTL, SimSiam, VICReg]
-    return [*contrastive, *alike, Supervised, Untrained]
+    generative: list[type[Method]] = [MAMP]
+    return [*contrastive, *alike, *generative, Supervised, Untrained]
 
 
 @hookimpl
@@ -71,10 +73,11 @@ def mgbench_augmentations() -> list[type[Augmentation]]:
     from mgbench_plugins.augmentations.matm import MotionTemporalMasking
     from mgbench_plugins.augmentations.merge import Merge, MergeThreshold1, MergeThreshold2, SkeletonMix
     from mgbench_plugins.augmentations.mixup import Mixup
+    from mgbench_plugins.augmentations.motion_token_mask import MotionTokenMasking
     from mgbench_plugins.augmentations.rotate import Rotate
     from mgbench_plugins.augmentations.shear import Shear
 
-    views: list[type[Augmentation]] = [CentralSpatialMasking, Crop, Flip, MotionTemporalMasking, Rotate, Shear]
+    views: list[type[Augmentation]] = [CentralSpatialMasking, Crop, Flip, MotionTemporalMasking, MotionTokenMasking, Rotate, Shear]
     return [*views, Merge, MergeThreshold1, MergeThreshold2, Mixup, SkeletonMix]
 
 

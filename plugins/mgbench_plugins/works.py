@@ -47,6 +47,13 @@ EDGCN: Final = """@inproceedings{shah2022edgcn,
   year={2022}
 }"""
 
+MAMP: Final = """@inproceedings{mao2023mamp,
+  title={Masked Motion Predictors are Strong 3D Action Representation Learners},
+  author={Mao, Yunyao and Deng, Jiajun and Zhou, Wengang and Fang, Yao and Ouyang, Wanli and Li, Houqiang},
+  booktitle={ICCV},
+  year={2023}
+}"""
+
 MGRL: Final = """@inproceedings{shah2024mgrl,
   title={Naive Data Augmentation Might Be Toxic: Data-prior Guided Self-supervised Representation Learning for Micro-gesture Recognition},
   author={Shah, Atif and Chen, Haoyu and Zhao, Guoying},

@@ -112,7 +112,8 @@ class SoundAugmentation(mgbench.ViewAugmentation):
             view.x.mul_(2)
         if self.fault == "unsorted":
             return View(moved, torch.randperm(len(skeleton.joints), generator=generator)[:9])
-        return View(moved, torch.arange(9) + len(self.calls) % 2 if self.fault == "moody" else view.joints)
+        tokens = torch.tensor([0, 99999]) if self.fault == "astray" else None
+        return View(moved, torch.arange(9) + len(self.calls) % 2 if self.fault == "moody" else view.joints, tokens)
 
 
 @attrs.frozen
@@ -253,6 +254,7 @@ def test_a_sound_component_breaks_no_rule(sound: str) -> None:
         ("sound_augmentation", "gambler", {"is_pure"}),
         ("sound_augmentation", "one_draw", {"draws_as_its_field_says"}),
         ("sound_augmentation", "unsorted", {"keeps_the_layout"}),
+        ("sound_augmentation", "astray", {"keeps_the_layout"}),
         ("sound_evaluator", "cheat", {"fits_without_test_labels"}),
         ("sound_evaluator", "in_place", {"leaves_its_input_alone", "fits_without_test_labels"}),
         ("sound_evaluator", "percent", {"scores_every_clip"}),

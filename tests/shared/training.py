@@ -1,4 +1,4 @@
-"""Objectives in float64 around a small ST-GCN, and batches of random clips for them."""
+"""Objectives in float64 around a small encoder, and batches of random clips for them."""
 
 from typing import Any
 
@@ -6,13 +6,14 @@ import torch
 from mgbench_plugins.encoders.stgcn import STGCN
 from torch import Generator
 
-from mgbench import Backbone, Batch, Method, load_skeleton
+from mgbench import Backbone, Batch, Encoder, Method, load_skeleton
 from mgbench.data import Dense
 from mgbench.train import draw_batch
 
 
 SKELETON = load_skeleton("kinect25")
 CLASSES = 3
+SMALL = STGCN(width=4, features=16, dropout=0.0)
 
 
 def clips(count: int = 6, frames: int = 20) -> Dense:
@@ -21,10 +22,10 @@ def clips(count: int = 6, frames: int = 20) -> Dense:
     return Dense(x, torch.arange(count) % CLASSES, torch.full((count,), frames))
 
 
-def built(method: Method, seed: int = 0) -> Any:
-    """Return the method's objective in float64 and in training, without dropout."""
+def built(method: Method, seed: int = 0, encoder: Encoder = SMALL, persons: int = 1) -> Any:
+    """Return the method's objective in float64 and in training, around an ST-GCN without dropout or another encoder."""
     torch.manual_seed(seed)
-    return method.build(Backbone(STGCN(width=4, features=16, dropout=0.0), SKELETON, 1), CLASSES).double().train()
+    return method.build(Backbone(encoder, SKELETON, persons), CLASSES).double().train()
 
 
 def drawn(method: Method, seed: int = 0, count: int = 6, frames: int = 20) -> Batch:

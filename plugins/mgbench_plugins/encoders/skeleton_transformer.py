@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mgbench import Encoder, Network, Skeleton
+from mgbench.tokens import filled, in_tokens, stretched
+from mgbench_plugins import works
 
 
 @attrs.frozen
@@ -27,12 +29,7 @@ class SkeletonTransformer(Encoder):
     """
 
     name = "skeleton_transformer"
-    citation = """@inproceedings{mao2023mamp,
-  title={Masked Motion Predictors are Strong 3D Action Representation Learners},
-  author={Mao, Yunyao and Deng, Jiajun and Zhou, Wengang and Fang, Yao and Ouyang, Wanli and Li, Houqiang},
-  booktitle={ICCV},
-  year={2023}
-}"""
+    citation = works.MAMP
     tiny = "features=16,blocks=2,heads=2,frames=20"
     gives: ClassVar[frozenset[str]] = frozenset({"joint_map", "drop_joints", "drop_tokens"})
 
@@ -48,6 +45,11 @@ class SkeletonTransformer(Encoder):
             if whole % share:
                 msg = f"{name} got {whole}; it takes a multiple of {part}, which is {share}."
                 raise ValueError(msg)
+
+    @property
+    def token(self) -> int:
+        """The field `patch`."""
+        return self.patch
 
     def build(self, skeleton: Skeleton, channels: int, persons: int) -> Network:
         """Make the network; persons are folded into the batch, so it holds nothing a person."""
@@ -74,9 +76,9 @@ class _Transformer(Network):
             msg = "A view names kept joints and kept tokens; skeleton_transformer takes one of them."
             raise ValueError(msg)
         clips, persons, _, frames, places = x.shape
-        patches = self._whole(x.flatten(0, 1), dim=2).unflatten(2, (-1, self.patch)).permute(0, 2, 4, 1, 3).flatten(3)
+        patches = in_tokens(x, self.patch).flatten(0, 1)
         times = patches.shape[1]  # of (N M, T', V, C patch)
-        y = (self.embed(patches) + self._positions(times)[:, None] + self.place).flatten(1, 2)
+        y = (self.embed(patches) + stretched(self.time, times)[:, None] + self.place).flatten(1, 2)
         kept, grid = None, (times, places)
         if joints is not None:
             kept, grid = _tokens_of_joints(joints, times, places), (times, joints.shape[-1])
@@ -91,22 +93,10 @@ class _Transformer(Network):
         features: Tensor = self.norm(y).transpose(1, 2).unflatten(2, grid).unflatten(0, (clips, persons))
         return features
 
-    def _whole(self, x: Tensor, dim: int) -> Tensor:
-        """Return clips whose last token is whole: the last frame is repeated where it is not."""
-        missing = -x.shape[dim] % self.patch
-        return torch.cat([x, *[x.narrow(dim, -1, 1)] * missing], dim=dim) if missing else x
-
-    def _positions(self, count: int) -> Tensor:
-        """Return so many positions in time `(T', D)`, the learnt ones or stretches of them."""
-        if count == len(self.time):
-            return self.time
-        stretched: Tensor = functional.interpolate(self.time.T[None], size=count, mode="linear")
-        return stretched[0].T
-
     def _tokens_of_cells(self, cells: Tensor, frames: int, places: int) -> Tensor:
         """Return the numbers of the tokens that kept cells `(N, K)` of the T x V grid make whole, `(N, K')`."""
         held = torch.zeros(len(cells), frames * places, dtype=torch.bool, device=cells.device).scatter_(1, cells, value=True)
-        held = self._whole(held.unflatten(1, (frames, places)), dim=1).unflatten(1, (-1, self.patch))
+        held = filled(held.unflatten(1, (frames, places)), self.patch, dim=1).unflatten(1, (-1, self.patch))
         kept: Tensor = held.all(dim=2).flatten(1)  # (N, T' V)
         count = kept.sum(dim=1)
         if (held.any(dim=2).flatten(1) != kept).any() or (count != count[0]).any() or not count[0]:
