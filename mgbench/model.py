@@ -89,6 +89,11 @@ class Backbone(nn.Module):
         """The number of features D."""
         return self.network.width
 
+    @property
+    def coordinates(self) -> int:
+        """How many numbers a frame has, M C V; a lift adds none, for it is not recorded."""
+        return self.persons * len(self.skeleton.axes) * len(self.skeleton.joints)
+
     def fresh(self) -> "Backbone":
         """Return another of the same encoder, its weights drawn anew."""
         return Backbone(self.encoder, self.skeleton, self.persons)

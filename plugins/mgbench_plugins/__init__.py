@@ -50,6 +50,7 @@ def mgbench_methods() -> list[type[Method]]:
     from mgbench_plugins.methods.crosclr import CrosSCLR
     from mgbench_plugins.methods.mamp import MAMP
     from mgbench_plugins.methods.mgrl import MGRL
+    from mgbench_plugins.methods.predict_cluster import PredictCluster
     from mgbench_plugins.methods.pstl import PSTL
     from mgbench_plugins.methods.simsiam import SimSiam
     from mgbench_plugins.methods.skelemixclr import SkeleMixCLR
@@ -60,7 +61,7 @@ def mgbench_methods() -> list[type[Method]]:
 
     contrastive: list[type[Method]] = [CrosSCLR, SkeleMixCLR, SkeletonCLR]
     alike: list[type[Method]] = [BarlowTwins, BYOL, MGRL, PSTL, SimSiam, VICReg]
-    generative: list[type[Method]] = [MAMP]
+    generative: list[type[Method]] = [MAMP, PredictCluster]
     return [*contrastive, *alike, *generative, Supervised, Untrained]
 
 

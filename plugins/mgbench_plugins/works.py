@@ -61,6 +61,13 @@ MGRL: Final = """@inproceedings{shah2024mgrl,
   year={2024}
 }"""
 
+PREDICT_CLUSTER: Final = """@inproceedings{su2020predict,
+  title={PREDICT \\& CLUSTER: Unsupervised Skeleton Based Action Recognition},
+  author={Su, Kun and Liu, Xiulong and Shlizerman, Eli},
+  booktitle={CVPR},
+  year={2020}
+}"""
+
 PSTL: Final = """@inproceedings{zhou2023pstl,
   title={Self-Supervised Action Representation Learning from Partial Spatio-Temporal Skeleton Sequences},
   author={Zhou, Yujie and Duan, Haodong and Rao, Anyi and Su, Bing and Wang, Jiaqi},

@@ -12,13 +12,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from mgbench import Encoder, Network, Skeleton
-from mgbench_plugins.encoders.sequences import (
-    as_map,
-    frame_vectors,
-    last_before_the_end,
-    mean_before_the_end,
-    repeat_behind_the_end,
-)
+from mgbench.sequences import as_map, frame_vectors, last_before_the_end, mean_before_the_end, repeat_behind_the_end
+from mgbench_plugins import works
 
 
 @attrs.frozen
@@ -33,12 +28,7 @@ class BiGRU(Encoder):
     """
 
     name = "bigru"
-    citation = """@inproceedings{su2020predict,
-  title={PREDICT \\& CLUSTER: Unsupervised Skeleton Based Action Recognition},
-  author={Su, Kun and Liu, Xiulong and Shlizerman, Eli},
-  booktitle={CVPR},
-  year={2020}
-}"""
+    citation = works.PREDICT_CLUSTER
     tiny = "hidden=8,layers=2"
     gives: ClassVar[frozenset[str]] = frozenset({"sequence"})
 

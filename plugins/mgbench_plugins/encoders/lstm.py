@@ -9,14 +9,14 @@ import attrs
 from torch import Tensor, nn
 
 from mgbench import Encoder, Network, Skeleton
-from mgbench_plugins import works
-from mgbench_plugins.encoders.sequences import (
+from mgbench.sequences import (
     as_map,
     frame_vectors,
     last_before_the_end,
     mean_before_the_end,
     repeat_behind_the_end,
 )
+from mgbench_plugins import works
 
 
 @attrs.frozen

@@ -1,6 +1,6 @@
-"""What the recurrent encoders share: a frame as one vector, and clips that end before their last frame.
+"""What recurrent encoders, and methods that decode frames, share: a frame as one vector, and clips that end before their last frame.
 
-Behind its end a clip's outputs repeat what pooling makes of those before it. Pooling therefore needs no length, and no frame behind the
+Behind its end an encoder's outputs repeat what pooling makes of those before it. Pooling therefore needs no length, and no frame behind the
 end is seen.
 """
 
