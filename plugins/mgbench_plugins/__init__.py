@@ -54,6 +54,7 @@ def mgbench_methods() -> list[type[Method]]:
     from mgbench_plugins.methods.pstl import PSTL
     from mgbench_plugins.methods.simsiam import SimSiam
     from mgbench_plugins.methods.skelemixclr import SkeleMixCLR
+    from mgbench_plugins.methods.skeleton_mae import SkeletonMAE
     from mgbench_plugins.methods.skeletonclr import SkeletonCLR
     from mgbench_plugins.methods.supervised import Supervised
     from mgbench_plugins.methods.untrained import Untrained
@@ -61,7 +62,7 @@ def mgbench_methods() -> list[type[Method]]:
 
     contrastive: list[type[Method]] = [CrosSCLR, SkeleMixCLR, SkeletonCLR]
     alike: list[type[Method]] = [BarlowTwins, BYOL, MGRL, PSTL, SimSiam, VICReg]
-    generative: list[type[Method]] = [MAMP, PredictCluster]
+    generative: list[type[Method]] = [MAMP, PredictCluster, SkeletonMAE]
     return [*contrastive, *alike, *generative, Supervised, Untrained]
 
 
@@ -71,6 +72,7 @@ def mgbench_augmentations() -> list[type[Augmentation]]:
     from mgbench_plugins.augmentations.crop import Crop
     from mgbench_plugins.augmentations.csm import CentralSpatialMasking
     from mgbench_plugins.augmentations.flip import Flip
+    from mgbench_plugins.augmentations.frame_joint_mask import FrameJointMasking
     from mgbench_plugins.augmentations.matm import MotionTemporalMasking
     from mgbench_plugins.augmentations.merge import Merge, MergeThreshold1, MergeThreshold2, SkeletonMix
     from mgbench_plugins.augmentations.mixup import Mixup
@@ -78,8 +80,9 @@ def mgbench_augmentations() -> list[type[Augmentation]]:
     from mgbench_plugins.augmentations.rotate import Rotate
     from mgbench_plugins.augmentations.shear import Shear
 
-    views: list[type[Augmentation]] = [CentralSpatialMasking, Crop, Flip, MotionTemporalMasking, MotionTokenMasking, Rotate, Shear]
-    return [*views, Merge, MergeThreshold1, MergeThreshold2, Mixup, SkeletonMix]
+    views: list[type[Augmentation]] = [CentralSpatialMasking, Crop, Flip, MotionTemporalMasking, Rotate, Shear]
+    tokens: list[type[Augmentation]] = [FrameJointMasking, MotionTokenMasking]
+    return [*views, *tokens, Merge, MergeThreshold1, MergeThreshold2, Mixup, SkeletonMix]
 
 
 @hookimpl

@@ -75,6 +75,13 @@ PSTL: Final = """@inproceedings{zhou2023pstl,
   year={2023}
 }"""
 
+SKELETON_MAE: Final = """@inproceedings{wu2023skeletonmae,
+  title={SkeletonMAE: Spatial-Temporal Masked Autoencoders for Self-Supervised Skeleton Action Recognition},
+  author={Wu, Wenhan and Hua, Yilei and Zheng, Ce and Wu, Shiqian and Chen, Chen and Lu, Aidong},
+  booktitle={IEEE International Conference on Multimedia and Expo Workshops (ICMEW)},
+  year={2023}
+}"""
+
 STGCN: Final = """@inproceedings{yan2018stgcn,
   title={Spatial Temporal Graph Convolutional Networks for Skeleton-Based Action Recognition},
   author={Yan, Sijie and Xiong, Yuanjun and Lin, Dahua},
