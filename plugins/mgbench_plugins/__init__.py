@@ -69,7 +69,10 @@ def mgbench_methods() -> list[type[Method]]:
 @hookimpl
 def mgbench_augmentations() -> list[type[Augmentation]]:
     """Augmentations of views, and of sets."""
+    from mgbench_plugins.augmentations.blur import Blur
+    from mgbench_plugins.augmentations.channel_mask import ChannelMask
     from mgbench_plugins.augmentations.crop import Crop
+    from mgbench_plugins.augmentations.crop_resize import CropResize
     from mgbench_plugins.augmentations.csm import CentralSpatialMasking
     from mgbench_plugins.augmentations.flip import Flip
     from mgbench_plugins.augmentations.frame_joint_mask import FrameJointMasking
@@ -83,6 +86,20 @@ def mgbench_augmentations() -> list[type[Augmentation]]:
     views: list[type[Augmentation]] = [CentralSpatialMasking, Crop, Flip, MotionTemporalMasking, Rotate, Shear]
     tokens: list[type[Augmentation]] = [FrameJointMasking, MotionTokenMasking]
     return [*views, *tokens, Merge, MergeThreshold1, MergeThreshold2, Mixup, SkeletonMix]
+    from mgbench_plugins.augmentations.joint_mask import JointMask
+    from mgbench_plugins.augmentations.matm import MotionTemporalMasking
+    from mgbench_plugins.augmentations.merge import Merge, MergeThreshold1, MergeThreshold2, SkeletonMix
+    from mgbench_plugins.augmentations.mixup import Mixup
+    from mgbench_plugins.augmentations.noise import Noise
+    from mgbench_plugins.augmentations.part_swap import PartSwap
+    from mgbench_plugins.augmentations.random_move import RandomMove
+    from mgbench_plugins.augmentations.reverse import Reverse
+    from mgbench_plugins.augmentations.rotate import Rotate
+    from mgbench_plugins.augmentations.shear import Shear
+
+    frames: list[type[Augmentation]] = [Blur, Crop, CropResize, MotionTemporalMasking, Reverse]
+    bodies: list[type[Augmentation]] = [CentralSpatialMasking, ChannelMask, Flip, JointMask, Noise, PartSwap, RandomMove, Rotate, Shear]
+    return [*frames, *bodies, Merge, MergeThreshold1, MergeThreshold2, Mixup, SkeletonMix]
 
 
 @hookimpl

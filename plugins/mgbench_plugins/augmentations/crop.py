@@ -1,13 +1,12 @@
 """Temporal crop: reflect frames at both ends and take a window of the old length [CrosSCLR, AimCLR, PSTL]."""
 
-from typing import Literal
-
 import attrs
 import torch
 from torch import Generator
 
 from mgbench import Skeleton, View, ViewAugmentation
 from mgbench_plugins import works
+from mgbench_plugins.augmentations.views import Draw, count_draws, take_frames
 
 
 @attrs.frozen
@@ -23,16 +22,15 @@ class Crop(ViewAugmentation):
     citation = works.CROSSCLR
 
     ratio: int = attrs.field(default=6, validator=attrs.validators.ge(1))
-    draw: Literal["batch", "clip"] = "batch"
+    draw: Draw = "batch"
 
     def apply(self, view: View, skeleton: Skeleton, generator: Generator) -> View:
         """Return the shifted clips."""
-        clips, frames, device = len(view.x), view.x.shape[3], view.x.device
+        frames, device = view.x.shape[3], view.x.device
         pad = frames // self.ratio
         padded = torch.cat([view.x[:, :, :, :pad].flip(3), view.x, view.x[:, :, :, frames - pad :].flip(3)], dim=3)
-        starts = torch.randint(2 * pad + 1, (clips if self.draw == "clip" else 1,), generator=generator, device=device)
+        starts = torch.randint(2 * pad + 1, (count_draws(view, self.draw),), generator=generator, device=device)
         window = starts[:, None] + torch.arange(frames, device=device)
         if len(window) == 1:
             return view._replace(x=padded.index_select(3, window[0]))
-        index = window[:, None, None, :, None].expand(*view.x.shape)
-        return view._replace(x=padded.gather(3, index))
+        return view._replace(x=take_frames(padded, window))

@@ -1,6 +1,6 @@
 """Central spatial masking: well connected joints are hidden more often [PSTL, Zhou et al. 2023, section 3.2; MGRL eq. 1]."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import attrs
 import torch
@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 
 from mgbench import Skeleton, SpecError, View, ViewAugmentation
 from mgbench_plugins import works
+from mgbench_plugins.augmentations.views import Draw
 
 
 @attrs.frozen
@@ -28,7 +29,7 @@ class CentralSpatialMasking(ViewAugmentation):
     needs: ClassVar[frozenset[str]] = frozenset({"drop_joints"})
 
     count: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
-    draw: Literal["batch", "clip"] = "batch"
+    draw: Draw = "batch"
 
     def apply(self, view: View, skeleton: Skeleton, generator: Generator) -> View:
         """Return the same clips with the kept joints named."""

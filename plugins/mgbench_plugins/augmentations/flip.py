@@ -8,6 +8,7 @@ from torch import Generator
 
 from mgbench import Skeleton, View, ViewAugmentation
 from mgbench_plugins import works
+from mgbench_plugins.augmentations.views import Draw, sometimes
 
 
 @attrs.frozen
@@ -25,15 +26,14 @@ class Flip(ViewAugmentation):
 
     p: float = attrs.field(default=0.5, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
     mode: Literal["index", "mirror"] = "index"
-    draw: Literal["batch", "clip"] = "batch"
+    draw: Draw = "batch"
 
     def apply(self, view: View, skeleton: Skeleton, generator: Generator) -> View:
         """Return the clips, some of them flipped."""
-        draws, device = (len(view.x) if self.draw == "clip" else 1), view.x.device
-        chosen = torch.rand(draws, 1, 1, 1, 1, generator=generator, device=device) < self.p
+        device = view.x.device
         flipped = view.x[..., torch.tensor(skeleton.flip, device=device)]
         if self.mode == "mirror":
             sign = torch.ones(view.x.shape[2], device=device)
             sign[0] = -1
             flipped = flipped * sign[:, None, None]
-        return view._replace(x=torch.where(chosen, flipped, view.x))
+        return sometimes(view, flipped, self.p, self.draw, generator)

@@ -1,13 +1,12 @@
 """Motion attention temporal masking: the frames that move most are hidden [PSTL, Zhou et al. 2023, section 3.3; MGRL eq. 2]."""
 
-from typing import Literal
-
 import attrs
 import torch
 from torch import Generator, Tensor
 
 from mgbench import Skeleton, View, ViewAugmentation
 from mgbench_plugins import works
+from mgbench_plugins.augmentations.views import Draw, count_draws, take_frames
 
 
 @attrs.frozen
@@ -28,7 +27,7 @@ class MotionTemporalMasking(ViewAugmentation):
 
     frames: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
     extra_random_drop: bool = True
-    draw: Literal["batch", "clip"] = "batch"
+    draw: Draw = "batch"
 
     def apply(self, view: View, skeleton: Skeleton, generator: Generator) -> View:
         """Return shorter clips."""
@@ -37,12 +36,10 @@ class MotionTemporalMasking(ViewAugmentation):
         drop = min(drop, (total - 1) // (2 if self.extra_random_drop else 1))
         kept = motion(view.x).argsort(dim=1, stable=True)[:, : total - drop].sort(dim=1).values
         if self.extra_random_drop:
-            draws = clips if self.draw == "clip" else 1
-            noise = torch.rand(draws, total - drop, generator=generator, device=view.x.device)
+            noise = torch.rand(count_draws(view, self.draw), total - drop, generator=generator, device=view.x.device)
             stay = noise.argsort(dim=1)[:, : total - 2 * drop].sort(dim=1).values
             kept = kept.gather(1, stay.expand(clips, -1))
-        index = kept[:, None, None, :, None].expand(-1, *view.x.shape[1:3], -1, view.x.shape[4])
-        return view._replace(x=view.x.gather(3, index))
+        return view._replace(x=take_frames(view.x, kept))
 
 
 def motion(x: Tensor) -> Tensor:

@@ -1,6 +1,4 @@
-"""Rotation about one main axis, with a little of the others [AimCLR, PSTL]."""
-
-from typing import Literal
+"""Rotation about one main axis, with a little of the others [AimCLR, PSTL], or as much of each [CTR-GCN, MAMP; Ta-CNN]."""
 
 import attrs
 import torch
@@ -9,17 +7,20 @@ from torch import Generator, Tensor
 from mgbench import Skeleton, View, ViewAugmentation
 from mgbench_plugins import works
 from mgbench_plugins.augmentations.shear import transform
+from mgbench_plugins.augmentations.views import Draw, count_draws
 
 
 @attrs.frozen
 class Rotate(ViewAugmentation):
     """Rotate by a random angle about an axis drawn at random, and by up to `others` degrees about the other two.
 
-    Angles are positive, as in the public code. On 2-D data the rotation is in the image plane.
+    Angles are positive, as in the public code. On 2-D data the rotation is in the image plane. AS-CAL turns about one axis alone,
+    `others=0`; CTR-GCN and MAMP by up to 0.3 rad either way about each, `degrees=17.19,others=17.19,signed=true`, and Ta-CNN by 18 degrees.
 
     Args:
         degrees: the largest angle about the main axis.
         others: the largest angle about the other two.
+        signed: whether angles are of either sign.
         draw: one rotation for the batch (as PSTL's code), or one a clip (as AimCLR's).
     """
 
@@ -28,16 +29,18 @@ class Rotate(ViewAugmentation):
 
     degrees: float = attrs.field(default=30.0, validator=attrs.validators.ge(0))
     others: float = attrs.field(default=1.0, validator=attrs.validators.ge(0))
-    draw: Literal["batch", "clip"] = "batch"
+    signed: bool = False
+    draw: Draw = "batch"
 
     def apply(self, view: View, skeleton: Skeleton, generator: Generator) -> View:
         """Return the rotated clips."""
-        draws, device = (len(view.x) if self.draw == "clip" else 1), view.x.device
+        draws, device = count_draws(view, self.draw), view.x.device
         main = torch.randint(3, (draws, 1), generator=generator, device=device)
         largest = torch.where(torch.arange(3, device=device) == main, self.degrees, self.others)
         if skeleton.spatial_axes == 2:  # noqa: PLR2004 - the plane
             largest = torch.tensor([0.0, 0.0, self.degrees], device=device)
-        angles = torch.deg2rad(torch.rand(draws, 3, generator=generator, device=device) * largest)
+        share = torch.rand(draws, 3, generator=generator, device=device)
+        angles = torch.deg2rad((2 * share - 1 if self.signed else share) * largest)
         size = skeleton.spatial_axes
         return view._replace(x=transform(view.x, _rotation(angles)[:, :size, :size]))
 

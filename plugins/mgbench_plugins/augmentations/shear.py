@@ -1,13 +1,12 @@
 """Shear: every coordinate gains random shares of the others [Rao et al. 2021, AS-CAL; PSTL]."""
 
-from typing import Literal
-
 import attrs
 import torch
 from torch import Generator
 
 from mgbench import Skeleton, View, ViewAugmentation
 from mgbench_plugins import works
+from mgbench_plugins.augmentations.views import Draw, count_draws, with_score
 
 
 @attrs.frozen
@@ -25,11 +24,11 @@ class Shear(ViewAugmentation):
     citation = works.ASCAL
 
     amplitude: float = attrs.field(default=1.0, validator=attrs.validators.ge(0))
-    draw: Literal["batch", "clip"] = "batch"
+    draw: Draw = "batch"
 
     def apply(self, view: View, skeleton: Skeleton, generator: Generator) -> View:
         """Return the sheared clips."""
-        draws, size = (len(view.x) if self.draw == "clip" else 1), skeleton.spatial_axes
+        draws, size = count_draws(view, self.draw), skeleton.spatial_axes
         noise = torch.rand(draws, size, size, generator=generator, device=view.x.device)
         free = 1 - torch.eye(size, device=view.x.device)
         matrix = torch.eye(size, device=view.x.device) + free * (2 * noise - 1) * self.amplitude
@@ -39,5 +38,4 @@ class Shear(ViewAugmentation):
 def transform(x: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
     """Multiply the coordinates of `(N, M, C, T, V)` by matrices `(1 or N, A, A)`, leaving channels beyond A as they are."""
     size = matrix.shape[-1]
-    moved = torch.einsum("nmctv,nca->nmatv", x[:, :, :size], matrix.expand(len(x), -1, -1))
-    return moved if size == x.shape[2] else torch.cat([moved, x[:, :, size:]], dim=2)
+    return with_score(torch.einsum("nmctv,nca->nmatv", x[:, :, :size], matrix.expand(len(x), -1, -1)), x)

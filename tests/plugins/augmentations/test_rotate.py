@@ -4,6 +4,7 @@ import attrs
 import numpy as np
 import pytest
 import torch
+from chances import assert_alike, assert_uniform
 from mgbench_plugins.augmentations.rotate import Rotate
 from scipy.spatial.transform import Rotation
 from torch import Generator, Tensor
@@ -73,6 +74,25 @@ def test_fields_bound_the_angles(degrees: float, others: float) -> None:
     assert drawn[:, 2].max() >= 0.9 * degrees
 
 
+def test_about_one_axis_alone_as_ascal() -> None:
+    """With `others=0` exactly one axis is turned about, each as often, by up to 30 degrees."""
+    drawn = np.abs(angles(matrices(Rotate(others=0.0), 2000).double()))
+    turned = torch.from_numpy(drawn > 1e-3)
+
+    assert (turned.sum(dim=1) <= 1).all()
+    assert_alike(turned[turned.any(dim=1)].int().argmax(dim=1), 3)
+    assert_uniform(torch.from_numpy(drawn.max(axis=1)), 0, 30.001)
+
+
+def test_either_way_about_every_axis_as_ctrgcn() -> None:
+    """With `signed` and as much of the others all three angles are uniform within 17.19 degrees, 0.3 rad, and independent."""
+    drawn = torch.from_numpy(angles(matrices(Rotate(degrees=17.19, others=17.19, signed=True), 2000)))
+
+    for axis in range(3):
+        assert_uniform(torch.deg2rad(drawn[:, axis]), -0.30003, 0.30003)
+    assert (torch.corrcoef(drawn.T) - torch.eye(3)).abs().max() < 0.1
+
+
 def test_drawn_per_batch_clips_turn_alike() -> None:
     """By default one rotation serves the batch, and the next batch gets its own."""
     generator = Generator().manual_seed(0)
@@ -90,10 +110,11 @@ def test_drawn_per_clip_each_clip_has_a_rotation_of_its_own() -> None:
     assert len({tuple(image.flatten().tolist()) for image in y[:, 0, :, 0, :3]}) == 6
 
 
-def test_2d_data_turns_in_its_plane() -> None:
-    """On 2-D data x and y turn by up to 30 degrees, and the score stays."""
+@pytest.mark.parametrize("signed", [False, True])
+def test_2d_data_turns_in_its_plane(signed: bool) -> None:
+    """On 2-D data x and y turn by up to 30 degrees, one way or with `signed` either, and the score stays."""
     x = torch.rand(40, 1, 3, 4, 18, generator=Generator().manual_seed(1))
-    y = Rotate(draw="clip").apply(View(x), load_skeleton("openpose18"), Generator().manual_seed(0)).x
+    y = Rotate(draw="clip", signed=signed).apply(View(x), load_skeleton("openpose18"), Generator().manual_seed(0)).x
     before, after = (torch.view_as_complex(z[:, :, :2].movedim(2, -1).contiguous()) for z in (x, y))
     turn = torch.rad2deg((after / before).angle()).flatten(1)
 
@@ -101,3 +122,4 @@ def test_2d_data_turns_in_its_plane() -> None:
     torch.testing.assert_close(after.abs(), before.abs())
     torch.testing.assert_close(turn, turn[:, :1].expand_as(turn), atol=1e-3, rtol=0)
     assert 20 < turn.abs().max() <= 30
+    assert len(turn.sign().unique()) == 1 + signed
