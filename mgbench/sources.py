@@ -25,6 +25,7 @@ ENGINE: Final = (
     "preprocessings",
     "pretraining",
     "prior",
+    "scoring",
     "train",
     "transfer",
 )
