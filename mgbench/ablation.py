@@ -43,7 +43,7 @@ def build_tables(store: Path, table: Table, cells: Collection[str] | None = None
     lines = [f"# {escape(table.title)}", ""]
     wanted = [row.augmentation for row in table.rows]
     if not records.is_empty() and records["evaluator"].is_not_null().any():
-        scored = records.filter(polars.col("evaluator").is_not_null())
+        scored = records.filter(polars.col("evaluator").is_not_null() & (polars.col("target") == "class"))
         scored = scored if cells is None else scored.filter(polars.col("cell").is_in(list(cells)))
         chosen = scored.filter(polars.col("learns") & polars.col("augmentation").is_in(wanted))
         chosen = chosen.with_columns(polars.col("method").map_elements(_bare, return_dtype=polars.String).alias("bare"))

@@ -1,6 +1,6 @@
 """Boards: Markdown tables from records, with floors, intervals, and a paired test of each method against the best floor.
 
-Rows of different data, preprocessing, stream, fit set, budget or precision never share a table; a missing cell is said to be missing.
+Rows of different data, preprocessing, stream, fit set or target never share a table; a missing cell is said to be missing.
 """
 
 from collections.abc import Iterable
@@ -15,23 +15,29 @@ import polars
 from mgbench import stats
 from mgbench.costs import cost_table
 from mgbench.records import read_predictions, read_records
+from mgbench.scoring import figures
 from mgbench.store import CellFolder
 
 
 #: Rows compare only where all of these are equal.
-COMPARABLE = ("dataset", "stream", "preprocess", "fitted_on", "scored_on", "test_digest", "select")
+COMPARABLE = ("dataset", "stream", "preprocess", "target", "fitted_on", "scored_on", "test_digest", "select")
 _METRICS = ("top1", "top5", "mean_class_accuracy", "macro_f1")
 
 
 @attrs.frozen
 class Line:
-    """One row of a board: a method under one evaluator, over its seeds."""
+    """One row of a board: a method under one evaluator, over its seeds.
+
+    Args:
+        answer: what the floor that has no cells answers for every clip; None of all others, whose predictions are kept.
+    """
 
     role: str
     name: str
     evaluator: str
     settings: str
     rows: polars.DataFrame
+    answer: int | None = None
 
     @property
     def mean(self) -> float:
@@ -69,7 +75,21 @@ def _lines(table: polars.DataFrame) -> list[Line]:
         Line(role, name, evaluator, settings, polars.DataFrame(rows, infer_schema_length=None))
         for (role, name, evaluator, settings), rows in found.items()
     ]
-    return sorted(lines, key=lambda line: (-line.mean, line.name))
+    return sorted(lines, key=_place)
+
+
+def _place(line: Line) -> tuple[float, str]:
+    return -line.mean, line.name
+
+
+def _constant(store: Path, line: Line) -> Line:
+    """Return the floor below a line that tells subjects: always the one with most clips."""
+    told = _predictions(store, line.rows["cell"][0], line.evaluator)
+    label, subject = told["label"].to_numpy(), told["subject"].to_numpy()
+    shares = np.bincount(label) / len(label)
+    row = {**line.rows.row(0, named=True), "method": None, **figures(np.tile(shares, (len(label), 1)), label, subject)}
+    rows = polars.DataFrame([row], infer_schema_length=None)
+    return Line("floor", "most frequent subject", line.evaluator, "none", rows, int(shares.argmax()))
 
 
 def _predictions(store: Path, cell: str, evaluator: str) -> polars.DataFrame:
@@ -79,7 +99,8 @@ def _predictions(store: Path, cell: str, evaluator: str) -> polars.DataFrame:
 def _right(store: Path, line: Line) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Return each clip's share of seeds that got it right, and its subject, in the order of clip ids."""
     tables = [_predictions(store, cell, line.evaluator) for cell in line.rows["cell"]]
-    right = np.mean([(table["predicted"] == table["label"]).to_numpy() for table in tables], axis=0)
+    answers = [table["predicted"] if line.answer is None else line.answer for table in tables]
+    right = np.mean([(table["label"] == answer).to_numpy() for table, answer in zip(tables, answers, strict=True)], axis=0)
     return right, tables[0]["subject"].to_numpy()
 
 
@@ -111,47 +132,51 @@ def escape(text: str) -> str:
     return text
 
 
-def _table(store: Path, lines: list[Line]) -> Iterable[str]:
+def _table(store: Path, lines: list[Line], target: str) -> Iterable[str]:
     """Yield one table: methods under one evaluator, beside the floors under it and the floors of the clips."""
     floors = [line for line in lines if line.role == "floor"]
     best = max(floors, key=lambda line: line.mean, default=None)
     same = max((line for line in floors if line.rows["method"][0] is not None), key=lambda line: line.mean, default=None)
-    yield "| | method | top-1 | interval | top-5 | mean class | macro-F1 | seeds | budget | vs best floor | vs best untrained |"
+    mean = "mean class" if target == "class" else "mean subject"
+    yield f"| | method | top-1 | interval | top-5 | {mean} | macro-F1 | seeds | budget | vs best floor | vs best untrained |"
     yield "|---|---|---|---|---|---|---|---|---|---|---|"
     for line in lines:
         low, high = line.rows["top1_subject_low"].mean(), line.rows["top1_subject_high"].mean()
         versus = ["" if floor is None or line.role == "floor" else _against(store, line, floor) for floor in (best, same)]
-        figures = [_percent(line.rows[metric]) for metric in _METRICS]
-        cells = [line.role, escape(line.name), figures[0], f"{100 * float(low):.0f} to {100 * float(high):.0f}", *figures[1:]]  # type: ignore[arg-type]
+        top1, *others = [_percent(line.rows[metric]) for metric in _METRICS]
+        cells = [line.role, escape(line.name), top1, f"{100 * float(low):.0f} to {100 * float(high):.0f}", *others]  # type: ignore[arg-type]
         yield f"| {' | '.join([*cells, str(len(line.rows)), line.settings, *versus])} |"
 
 
-def _missing_floors(lines: list[Line]) -> str:
+def _missing_floors(lines: list[Line], target: str) -> str:
     names = {line.name.split(" / ")[0] for line in lines}
-    wanted = ("majority", "raw", "untrained", "untrained[calibrate=true]")
-    lacking = [name for name in wanted if not any(have == name for have in names)]
+    wanted = (*(("majority", "raw") if target == "class" else ()), "untrained", "untrained[calibrate=true]")
+    lacking = [name for name in wanted if name not in names]
     return f"Floors not measured yet: {', '.join(lacking)}." if lacking else ""
 
 
 def _section(store: Path, key: dict[str, Any], table: polars.DataFrame) -> Iterable[str]:
-    digest = key["test_digest"]
-    yield f"## {escape(key['dataset'])}, {key['stream']}, {key['preprocess']}"
+    target = key["target"]
+    yield f"## {escape(key['dataset'])}, {key['stream']}, {key['preprocess']}{'' if target == 'class' else ': which subject'}"
     yield ""
     clips = table["test_clips"][0]
     subjects = _predictions(store, table["cell"][0], table["evaluator"][0])["subject"].n_unique()
     people = "1 subject" if subjects == 1 else f"{subjects} subjects"
+    told = "Fitted on {}, scored on {}" if target == "class" else "Trained on {}, subjects told apart within {}"
     yield (
-        f"Fitted on {key['fitted_on']}, scored on {key['scored_on']}: {clips} clips of {people} (digest `{digest}`). "
+        f"{told.format(key['fitted_on'], key['scored_on'])}: {clips} clips of {people} (digest `{key['test_digest']}`). "
         "Top-1 is exact per-clip accuracy at the last step, mean ± standard deviation over seeds; the 95 % interval draws whole "
         "subjects; differences to the best floors are paired over the test subjects, p-values from flipping their signs."
     )
     lines = _lines(table)
+    if target != "class":
+        lines = sorted([*lines, _constant(store, lines[0])], key=_place)
     still = [line for line in lines if line.rows["method"][0] is None]
     for evaluator in sorted({line.evaluator for line in lines if line not in still}) or [""]:
         shown = [line for line in lines if line.evaluator == evaluator or line in still]
         yield from ("", f"### {escape(evaluator) or 'clips as they are'}", "")
-        yield from _table(store, shown)
-        if missing := _missing_floors(shown):
+        yield from _table(store, shown, target)
+        if missing := _missing_floors(shown, target):
             yield from ("", missing)
     trained: dict[str, list[polars.DataFrame]] = {}
     for line in lines:

@@ -28,6 +28,8 @@ Split: TypeAlias = Literal["train", "val", "test"]
 Lift: TypeAlias = Literal["none", "moment"]
 Stream: TypeAlias = Literal["joint", "bone", "motion"]
 Precision: TypeAlias = Literal["fp32", "bf16"]
+#: What scores may be of: the class of a clip, or the person in it.
+Target: TypeAlias = Literal["class", "subject"]
 
 #: What an encoder can give and a method can need.
 CAPABILITIES = {
@@ -273,10 +275,15 @@ class Evaluator(Component):
 
     #: `clips` runs once a data set, `features` on embeddings computed once a cell, `backbone` on a copy of the embedder.
     reads: ClassVar[Literal["clips", "features", "backbone"]] = "features"
+    #: What its scores are of; boards never mix two targets.
+    target: ClassVar[Target] = "class"
 
     @abc.abstractmethod
     def evaluate(self, probe: "Probe") -> "Evaluation":
-        """Fit on the training part and score the test part; test labels serve no score, only the figures of `extra`."""
+        """Fit on the training part and score the test part; test labels serve no score, only the figures of `extra`.
+
+        Where the target is the person, training has nobody of the test part, so what is fitted is fitted within that.
+        """
 
 
 #: Kind -> abstract class; hooks are named `mgbench_<kind>s`.

@@ -11,8 +11,8 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from mgbench.clips import Clips, join_clips
-from mgbench.components import Dataset, Split, Stream
+from mgbench.clips import Clips, Ints, join_clips
+from mgbench.components import Dataset, Split, Stream, Target
 from mgbench.errors import DataError
 from mgbench.packing import Facts, fitted_splits, open_packed, packed_digest, read_facts
 from mgbench.packing import pack as pack  # noqa: PLC0414 - cells take it from here
@@ -70,11 +70,21 @@ class Fold:
         """The clips that are fitted on; several splits are read and joined."""
         return join_clips(self.fits)
 
+    def answers(self, target: Target) -> tuple[Ints, int]:
+        """Return what is right for each clip that is scored, and how many answers there are: classes, or people by rank."""
+        return (self.test.label, len(self.facts.classes)) if target == "class" else ranked(self.test.subject)
+
     @property
     def test_digest(self) -> str:
         """A digest of the ids and labels that are scored; two cells compare only where it is equal."""
         rows = "\n".join(f"{name}\t{label}" for name, label in zip(self.test.clip, self.test.label, strict=True))
         return hashlib.blake2b(rows.encode(), digest_size=8).hexdigest()
+
+
+def ranked(subject: Ints) -> tuple[Ints, int]:
+    """Return people's numbers as ranks among these, and how many people there are."""
+    people, rank = np.unique(subject, return_inverse=True)
+    return rank, len(people)
 
 
 def open_fold(dataset: Dataset, packed: Path, *, select: bool) -> Fold:

@@ -57,6 +57,7 @@ def _describe(entry: Entry) -> Line:
         facts["labels"] = "decide what it makes" if cls().guided else "not read"
     if issubclass(cls, Evaluator):
         facts["reads"] = cls.reads
+        facts |= {"tells": "people, not classes"} if cls.target == "subject" else {}
     hints = spec.types_of(cls)
     defaults = spec.write_full(cls())
     parameters = tuple(Parameter(name, _type_text(hints[name]), default) for name, default in defaults.items())

@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor
 
+from mgbench import scoring
 from mgbench.confusion import Floats, confusions, recall_of
 from mgbench.confusion import macro_f1 as macro_f1_of
 
 
 def top_k(scores: Tensor, label: Tensor, k: int) -> float:
     """Return the share of clips whose class is among the k highest scores `(N, classes)`."""
-    best = scores.topk(min(k, scores.shape[1]), dim=1).indices
-    return float((best == label[:, None]).any(dim=1).double().mean())
+    return scoring.top_k(scores.numpy(), label.numpy(), k)
 
 
 def _counts(predicted: Tensor, label: Tensor, classes: int) -> Floats:

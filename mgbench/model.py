@@ -128,10 +128,17 @@ class Objective(nn.Module, abc.ABC):
 
 @attrs.frozen(eq=False)
 class Part:
-    """One side of a probe: `x` features `(N, D)` or clips `(N, M, C, T, V)`, and labels `(N,)`."""
+    """One side of a probe.
+
+    Args:
+        x: features `(N, D)` or clips `(N, M, C, T, V)`.
+        label: class numbers `(N,)`.
+        subject: who is seen `(N,)`, by rank among the people of this side; nobody is on both. One person where nobody says.
+    """
 
     x: Tensor
     label: Tensor
+    subject: Tensor = attrs.field(default=attrs.Factory(lambda part: torch.zeros_like(part.label), takes_self=True))
 
 
 @attrs.frozen(eq=False)
@@ -155,7 +162,10 @@ def standardise(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
 
 @attrs.frozen(eq=False)
 class Evaluation:
-    """Scores of the test part `(N, classes)`, the highest for the predicted class, and further metrics in [0, 1]."""
+    """Scores of the test part `(N, classes)`, the highest for the predicted class, and further metrics in [0, 1].
+
+    Where the evaluator's target is the person, scores are `(N, people)`, by their ranks in `Part.subject` of the test part.
+    """
 
     scores: Tensor
     extra: dict[str, float] = attrs.field(factory=dict)

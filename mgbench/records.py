@@ -53,7 +53,7 @@ def cell_rows(cell: Stored) -> list[dict[str, Any]]:
     _check_rows(cell, rows, _NEEDED + _TRAINED * shared["learns"])
     unfinished = [] if shared["status"] == "ok" else [shared]  # an evaluator failed; what the others found stands
     shared |= {"status": "ok", "test_reads": cell.metrics.get("test_reads", 0)}
-    return unfinished + [{**row, **shared, "evaluator": name} for name, row in rows.items()]
+    return unfinished + [{"target": "class", **row, **shared, "evaluator": name} for name, row in rows.items()]
 
 
 def _check_rows(cell: Stored, rows: dict[str, dict[str, Any]], needed: Collection[str]) -> None:

@@ -3,18 +3,23 @@
 import io
 import platform
 import resource
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import polars
-import torch
 
-from mgbench import metrics, stats
+from mgbench.components import Target
 from mgbench.data import Fold
 from mgbench.errors import MgbenchError
 from mgbench.model import Evaluation
 from mgbench.records import scored
+from mgbench.scoring import figures
 from mgbench.shape import check_metrics
 from mgbench.store import CellFolder, StoreError, read_json, write_bytes, write_json
+
+
+#: Of a clip; two evaluators may score different numbers of answers.
+_SCORES: Final = polars.List(polars.Float32)
 
 
 def sound_rows(folder: CellFolder) -> dict[str, Any]:
@@ -30,26 +35,17 @@ def sound_rows(folder: CellFolder) -> dict[str, Any]:
     return {name: row for name, row in rows.items() if name in kept and kept[name] == row.get("test_clips")}
 
 
-def make_row(evaluation: Evaluation, fold: Fold, classes: int) -> dict[str, Any]:
+def make_row(evaluation: Evaluation, fold: Fold, target: Target) -> dict[str, Any]:
     """Return an evaluation as a flat row: metrics in [0, 1], intervals, and what they were computed on."""
-    scores, label = evaluation.scores.cpu(), torch.from_numpy(fold.test.label)
-    if scores.shape != (len(label), classes) or not bool(torch.isfinite(scores).all()):
-        msg = f"An evaluator returned scores of shape {tuple(scores.shape)}; it must return finite ones of {(len(label), classes)}."
+    label, answers = fold.answers(target)
+    scores = evaluation.scores.cpu().float().numpy()
+    if scores.shape != (len(label), answers) or not np.isfinite(scores).all():
+        msg = f"An evaluator returned scores of shape {scores.shape}; it must return finite ones of {(len(label), answers)}."
         raise MgbenchError(msg)
-    predicted = scores.argmax(dim=1)
-    right = (predicted == label).numpy()
-    low, high = stats.wilson(int(right.sum()), len(right))
-    subject_low, subject_high = stats.subject_interval(right, fold.test.subject)
     return {
-        "top1": metrics.top_k(scores, label, 1),
-        "top1_low": low,
-        "top1_high": high,
-        "top1_subject_low": subject_low,
-        "top1_subject_high": subject_high,
-        "top5": metrics.top_k(scores, label, 5),
-        "mean_class_accuracy": metrics.mean_class_accuracy(predicted, label, classes),
-        "macro_f1": metrics.macro_f1(predicted, label, classes),
+        **figures(scores, label, fold.test.subject),
         **evaluation.extra,
+        "target": target,
         "fitted_on": fold.fitted,
         "scored_on": fold.scored,
         "fit_clips": sum(map(len, fold.fits)),
@@ -58,27 +54,26 @@ def make_row(evaluation: Evaluation, fold: Fold, classes: int) -> dict[str, Any]
     }
 
 
-def predictions_of(evaluator: str, evaluation: Evaluation, fold: Fold) -> polars.DataFrame:
-    """Return one row a test clip: subject, label, predicted class, scores."""
-    scores = evaluation.scores.cpu().float()
+def predictions_of(evaluator: str, evaluation: Evaluation, fold: Fold, target: Target) -> polars.DataFrame:
+    """Return one row a test clip: subject, label, predicted class, scores; with another target label and prediction are its."""
+    scores = evaluation.scores.cpu().float().numpy()
     return polars.DataFrame(
         {
             "evaluator": [evaluator] * len(fold.test),
             "clip": list(fold.test.clip),
             "subject": fold.test.subject,
-            "label": fold.test.label,
-            "predicted": scores.argmax(dim=1).numpy(),
-            "scores": scores.numpy(),
-        },
-        schema_overrides={"scores": polars.Array(polars.Float32, scores.shape[1])},
-    )
+            "label": fold.answers(target)[0],
+            "predicted": scores.argmax(axis=1),
+            "scores": scores,
+        }
+    ).cast({"scores": _SCORES})
 
 
 def append_row(folder: CellFolder, evaluator: str, row: dict[str, Any], predictions: polars.DataFrame) -> None:
     """Add one evaluator's predictions, then its row: a row is never without predictions."""
     if folder.predictions.is_file():
         kept = polars.read_parquet(io.BytesIO(folder.predictions.read_bytes())).filter(polars.col("evaluator") != evaluator)
-        predictions = polars.concat([kept, predictions])
+        predictions = polars.concat([kept.cast({"scores": _SCORES}), predictions])
     buffer = io.BytesIO()
     predictions.write_parquet(buffer)
     write_bytes(folder.predictions, buffer.getvalue())

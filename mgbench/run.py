@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import attrs
+import numpy as np
 import torch
 
 from mgbench import metrics
+from mgbench.clips import Ints
 from mgbench.components import Evaluator
-from mgbench.data import Dense, Fold
+from mgbench.data import Dense, Fold, ranked
 from mgbench.errors import DataError, MgbenchError
 from mgbench.fingerprint import evaluator_fingerprint
 from mgbench.lease import Lease
@@ -155,20 +157,24 @@ class _Sides:
 
 def _evaluate(work: Work, fold: Fold, pending: list[tuple[Part, Evaluator]], sides: _Sides, stage: Stage, facts: dict[str, Any]) -> None:
     """Run the evaluators that have no row yet and write each one's row and predictions as soon as it is known."""
-    classes = len(fold.facts.classes)
     for part, evaluator in pending:
         stage.enter("evaluate")
         began = time.monotonic()
-        evaluation = evaluator.evaluate(_probe(evaluator, sides, classes, work.cell.seed))
-        row = {**make_row(evaluation, fold, classes), **facts, **evaluator_fingerprint(part)}
+        evaluation = evaluator.evaluate(_probe(evaluator, sides, fold, work.cell.seed))
+        row = {**make_row(evaluation, fold, evaluator.target), **facts, **evaluator_fingerprint(part)}
         row |= {"evaluate_seconds": round(time.monotonic() - began, 3), "peak_memory_mb": peak_memory()}
-        append_row(work.place.folder, str(part), row, predictions_of(str(part), evaluation, fold))
+        append_row(work.place.folder, str(part), row, predictions_of(str(part), evaluation, fold, evaluator.target))
         print(f"{part}: top-1 {row['top1']:.4f}", flush=True)  # noqa: T201 - the cell's log
 
 
-def _probe(evaluator: Evaluator, sides: _Sides, classes: int, seed: int) -> Probe:
+def _probe(evaluator: Evaluator, sides: _Sides, fold: Fold, seed: int) -> Probe:
     train, test, embedder = sides.train, sides.test, None
     if evaluator.reads == "backbone":
         assert sides.pretrained is not None and sides.train_clips is not None and sides.test_clips is not None  # noqa: S101, PT018
         train, test, embedder = sides.train_clips, sides.test_clips, copy.deepcopy(sides.pretrained.embedder)
-    return Probe(Side(train.x, train.label), Side(test.x, test.label), classes, derive_seed(seed, "probe"), embedder)
+    fitted = np.concatenate([clips.subject for clips in fold.fits])
+    return Probe(_part(train, fitted), _part(test, fold.test.subject), len(fold.facts.classes), derive_seed(seed, "probe"), embedder)
+
+
+def _part(side: Dense, subject: Ints) -> Side:
+    return Side(side.x, side.label, torch.from_numpy(ranked(subject)[0]).to(side.x.device))

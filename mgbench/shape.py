@@ -73,7 +73,7 @@ _ROW: Final[Mapping[str, _Rule]] = {
     **dict.fromkeys((*_FIGURES, "clips_processed", "train_seconds", "evaluate_seconds", "evaluator_version"), _number),
     **dict.fromkeys(("fit_clips", "test_clips", "steps", "batch_size", "peak_memory_mb", "backbone_parameters"), _whole),
     "forward_flops": _optional(_whole),
-    **dict.fromkeys(("fitted_on", "scored_on", "test_digest", "evaluator_source"), _text),
+    **dict.fromkeys(("fitted_on", "scored_on", "target", "test_digest", "evaluator_source"), _text),
 }
 _PROGRESS: Final[Mapping[str, _Rule]] = {
     "stage": _text,

@@ -27,6 +27,7 @@ ENGINE: Final = (
     "preprocessings",
     "pretraining",
     "prior",
+    "scoring",
     "train",
     "transfer",
 )

@@ -56,6 +56,9 @@ def count_confusions(cells: list[Standing], evaluator: str) -> list[Counts]:
         if evaluator not in one.rows:
             msg = f"The cell {one.name} was not scored by {evaluator!r}; {nearest(evaluator, one.rows)}"
             raise SpecError(msg)
+        if one.rows[evaluator].get("target", "class") != "class":
+            msg = f"The evaluator {evaluator!r} tells people apart, who are not drawn; name one that tells classes, such as linear."
+            raise SpecError(msg)
     tables = [_predictions(cells[0], one, evaluator) for one in cells]
     columns = [(table["label"].to_numpy(), table["predicted"].to_numpy(), table["subject"].to_numpy()) for table in tables]
     classes = classes_of(*(numbers for label, predicted, _ in columns for numbers in (label, predicted)))

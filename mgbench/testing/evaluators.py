@@ -17,13 +17,15 @@ def _probe(evaluator: Evaluator, loaded: Registry) -> Probe:
         with torch.no_grad():
             train, test = embedder(train), embedder(test)
     copy = embedder if evaluator.reads == "backbone" else None
-    return Probe(Part(train, torch.arange(24) % 4), Part(test, torch.arange(9) % 4), classes=4, seed=3, embedder=copy)
+    train_side, test_side = (Part(x, torch.arange(len(x)) % 4, torch.arange(len(x)) // 3 % 3) for x in (train, test))
+    return Probe(train_side, test_side, classes=4, seed=3, embedder=copy)
 
 
 def scores_every_clip(evaluator: Evaluator, loaded: Registry) -> None:
-    """Scores are finite `(N, classes)`, and metrics lie in [0, 1]."""
+    """Scores are finite `(N, classes)`, or of people `(N, people)`, and metrics lie in [0, 1]."""
     evaluation = evaluator.evaluate(_probe(evaluator, loaded))
-    hold(evaluation.scores.shape == (9, 4) and bool(evaluation.scores.isfinite().all()), f"scores {tuple(evaluation.scores.shape)}")
+    answers = 4 if evaluator.target == "class" else 3
+    hold(evaluation.scores.shape == (9, answers) and bool(evaluation.scores.isfinite().all()), f"scores {tuple(evaluation.scores.shape)}")
     hold(all(0 <= value <= 1 for value in evaluation.extra.values()), f"a metric lies outside [0, 1]: {evaluation.extra}")
 
 
@@ -37,18 +39,19 @@ def same_seed_same_scores(evaluator: Evaluator, loaded: Registry) -> None:
 
 
 def leaves_its_input_alone(evaluator: Evaluator, loaded: Registry) -> None:
-    """Features, clips and labels stay as they were."""
+    """Features, clips, labels and people stay as they were."""
     probe = _probe(evaluator, loaded)
-    before = [part.clone() for side in (probe.train, probe.test) for part in (side.x, side.label)]
+    before = [part.clone() for side in (probe.train, probe.test) for part in (side.x, side.label, side.subject)]
     evaluator.evaluate(probe)
-    after = [part for side in (probe.train, probe.test) for part in (side.x, side.label)]
+    after = [part for side in (probe.train, probe.test) for part in (side.x, side.label, side.subject)]
     hold(all(torch.equal(a, b) for a, b in zip(before, after, strict=True)), "the evaluator changed what it was given")
 
 
 def fits_without_test_labels(evaluator: Evaluator, loaded: Registry) -> None:
-    """Other test labels leave the scores as they are."""
+    """Other test labels leave the scores as they are, and so do other people in the test clips, unless these are what is told."""
     probe = _probe(evaluator, loaded)
-    other = attrs.evolve(_probe(evaluator, loaded), test=Part(probe.test.x, probe.test.label.flip(0)))
+    people = probe.test.subject.flip(0) if evaluator.target == "class" else probe.test.subject
+    other = attrs.evolve(_probe(evaluator, loaded), test=Part(probe.test.x, probe.test.label.flip(0), people))
     hold(torch.equal(evaluator.evaluate(probe).scores, evaluator.evaluate(other).scores), "the scores depend on the test labels")
 
 

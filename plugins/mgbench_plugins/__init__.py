@@ -112,5 +112,6 @@ def mgbench_evaluators() -> list[type[Evaluator]]:
     from mgbench_plugins.evaluators.raw import Raw
     from mgbench_plugins.evaluators.retrieval import Retrieval
     from mgbench_plugins.evaluators.semi import Semi
+    from mgbench_plugins.evaluators.subject import Subject
 
-    return [Finetune, KNN, Linear, Majority, Raw, Retrieval, Semi]
+    return [Finetune, KNN, Linear, Majority, Raw, Retrieval, Semi, Subject]

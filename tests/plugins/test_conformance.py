@@ -136,6 +136,8 @@ class SoundEvaluator(mgbench.Evaluator):
             scores = scores + 0.1 * torch.randn(len(test), 1)
         if self.fault == "cheat":
             scores = nn.functional.one_hot(probe.test.label, probe.classes).float()
+        if self.fault == "witness":
+            scores = scores + nn.functional.one_hot(probe.test.subject, probe.classes)
         return Evaluation(scores, {"purity": 87.0} if self.fault == "percent" else {})
 
 
@@ -256,6 +258,7 @@ def test_a_sound_component_breaks_no_rule(sound: str) -> None:
         ("sound_augmentation", "unsorted", {"keeps_the_layout"}),
         ("sound_augmentation", "astray", {"keeps_the_layout"}),
         ("sound_evaluator", "cheat", {"fits_without_test_labels"}),
+        ("sound_evaluator", "witness", {"fits_without_test_labels"}),
         ("sound_evaluator", "in_place", {"leaves_its_input_alone", "fits_without_test_labels"}),
         ("sound_evaluator", "percent", {"scores_every_clip"}),
         ("sound_method", "idle_head", {"loss_reaches_what_learns"}),

@@ -31,11 +31,18 @@ class Semi(Evaluator):
     share: float = attrs.field(default=0.1, validator=[attrs.validators.gt(0), attrs.validators.le(1)])
     evaluator: Evaluator = attrs.field(default=Finetune())
 
+    def __attrs_post_init__(self) -> None:
+        """Refuse an evaluator that tells no classes."""
+        if self.evaluator.target != "class":
+            msg = f"evaluator got {self.evaluator}, which tells people apart and has no use for labels; give one that tells classes."
+            raise ValueError(msg)
+
     def evaluate(self, probe: Probe) -> Evaluation:
         """Score the test clips by what the evaluator learns of the few."""
         assert probe.embedder is not None  # noqa: S101 - it reads the backbone
         kept = labelled(probe.train.label.cpu(), self.share, Generator().manual_seed(probe.seed)).to(probe.train.x.device)
-        train, test = Part(probe.train.x[kept], probe.train.label[kept]), probe.test
+        train = Part(probe.train.x[kept], probe.train.label[kept], probe.train.subject[kept])
+        test = probe.test
         if self.evaluator.reads == "features":
             train, test = (attrs.evolve(part, x=outputs(probe.embedder, part.x)) for part in (train, test))
         embedder = probe.embedder if self.evaluator.reads == "backbone" else None
