@@ -17,6 +17,11 @@ def as_map(outputs: Tensor, persons: int) -> Tensor:
     return outputs.transpose(1, 2)[:, None, :, :, None].expand(-1, persons, -1, -1, -1)
 
 
+def frame_features(features: Tensor) -> Tensor:
+    """Return what a map `(N, M, D, T, V')` says of each frame, `(N, T, D)`: its mean over persons and joints."""
+    return features.mean(dim=(1, 4)).transpose(1, 2)
+
+
 def before_the_end(outputs: Tensor, length: Tensor) -> Tensor:
     """Return which frames of `(N, T, D)` lie before the end of their clip, `(N, T, 1)`."""
     return (arange(outputs.shape[1], device=outputs.device) < length[:, None])[..., None]

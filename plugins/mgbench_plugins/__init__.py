@@ -50,6 +50,7 @@ def mgbench_methods() -> list[type[Method]]:
     from mgbench_plugins.methods.crosclr import CrosSCLR
     from mgbench_plugins.methods.mamp import MAMP
     from mgbench_plugins.methods.mgrl import MGRL
+    from mgbench_plugins.methods.ms2l import MS2L
     from mgbench_plugins.methods.predict_cluster import PredictCluster
     from mgbench_plugins.methods.pstl import PSTL
     from mgbench_plugins.methods.simsiam import SimSiam
@@ -62,7 +63,7 @@ def mgbench_methods() -> list[type[Method]]:
 
     contrastive: list[type[Method]] = [CrosSCLR, SkeleMixCLR, SkeletonCLR]
     alike: list[type[Method]] = [BarlowTwins, BYOL, MGRL, PSTL, SimSiam, VICReg]
-    generative: list[type[Method]] = [MAMP, PredictCluster, SkeletonMAE]
+    generative: list[type[Method]] = [MAMP, MS2L, PredictCluster, SkeletonMAE]
     return [*contrastive, *alike, *generative, Supervised, Untrained]
 
 

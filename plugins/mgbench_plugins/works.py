@@ -61,6 +61,13 @@ MGRL: Final = """@inproceedings{shah2024mgrl,
   year={2024}
 }"""
 
+MS2L: Final = """@inproceedings{lin2020ms2l,
+  title={MS2L: Multi-Task Self-Supervised Learning for Skeleton Based Action Recognition},
+  author={Lin, Lilang and Song, Sijie and Yang, Wenhan and Liu, Jiaying},
+  booktitle={ACM International Conference on Multimedia},
+  year={2020}
+}"""
+
 PREDICT_CLUSTER: Final = """@inproceedings{su2020predict,
   title={PREDICT \\& CLUSTER: Unsupervised Skeleton Based Action Recognition},
   author={Su, Kun and Liu, Xiulong and Shlizerman, Eli},
