@@ -45,6 +45,10 @@ def mgbench_encoders() -> list[type[Encoder]]:
 @hookimpl
 def mgbench_methods() -> list[type[Method]]:
     """Methods: self-supervised, the supervised ceiling and the untrained floor."""
+    from mgbench_plugins.methods.a_edgcn import AEDGCN, AEDGCNLiteral
+    from mgbench_plugins.methods.actclr import ActCLR
+    from mgbench_plugins.methods.aimclr import AimCLR
+    from mgbench_plugins.methods.ascal import ASCAL
     from mgbench_plugins.methods.barlow_twins import BarlowTwins
     from mgbench_plugins.methods.byol import BYOL
     from mgbench_plugins.methods.crosclr import CrosSCLR
@@ -61,7 +65,7 @@ def mgbench_methods() -> list[type[Method]]:
     from mgbench_plugins.methods.untrained import Untrained
     from mgbench_plugins.methods.vicreg import VICReg
 
-    contrastive: list[type[Method]] = [CrosSCLR, SkeleMixCLR, SkeletonCLR]
+    contrastive: list[type[Method]] = [ActCLR, AEDGCN, AEDGCNLiteral, AimCLR, ASCAL, CrosSCLR, SkeleMixCLR, SkeletonCLR]
     alike: list[type[Method]] = [BarlowTwins, BYOL, MGRL, PSTL, SimSiam, VICReg]
     generative: list[type[Method]] = [MAMP, MS2L, PredictCluster, SkeletonMAE]
     return [*contrastive, *alike, *generative, Supervised, Untrained]
@@ -77,20 +81,11 @@ def mgbench_augmentations() -> list[type[Augmentation]]:
     from mgbench_plugins.augmentations.csm import CentralSpatialMasking
     from mgbench_plugins.augmentations.flip import Flip
     from mgbench_plugins.augmentations.frame_joint_mask import FrameJointMasking
-    from mgbench_plugins.augmentations.matm import MotionTemporalMasking
-    from mgbench_plugins.augmentations.merge import Merge, MergeThreshold1, MergeThreshold2, SkeletonMix
-    from mgbench_plugins.augmentations.mixup import Mixup
-    from mgbench_plugins.augmentations.motion_token_mask import MotionTokenMasking
-    from mgbench_plugins.augmentations.rotate import Rotate
-    from mgbench_plugins.augmentations.shear import Shear
-
-    views: list[type[Augmentation]] = [CentralSpatialMasking, Crop, Flip, MotionTemporalMasking, Rotate, Shear]
-    tokens: list[type[Augmentation]] = [FrameJointMasking, MotionTokenMasking]
-    return [*views, *tokens, Merge, MergeThreshold1, MergeThreshold2, Mixup, SkeletonMix]
     from mgbench_plugins.augmentations.joint_mask import JointMask
     from mgbench_plugins.augmentations.matm import MotionTemporalMasking
     from mgbench_plugins.augmentations.merge import Merge, MergeThreshold1, MergeThreshold2, SkeletonMix
     from mgbench_plugins.augmentations.mixup import Mixup
+    from mgbench_plugins.augmentations.motion_token_mask import MotionTokenMasking
     from mgbench_plugins.augmentations.noise import Noise
     from mgbench_plugins.augmentations.part_swap import PartSwap
     from mgbench_plugins.augmentations.random_move import RandomMove
@@ -98,9 +93,10 @@ def mgbench_augmentations() -> list[type[Augmentation]]:
     from mgbench_plugins.augmentations.rotate import Rotate
     from mgbench_plugins.augmentations.shear import Shear
 
-    frames: list[type[Augmentation]] = [Blur, Crop, CropResize, MotionTemporalMasking, Reverse]
-    bodies: list[type[Augmentation]] = [CentralSpatialMasking, ChannelMask, Flip, JointMask, Noise, PartSwap, RandomMove, Rotate, Shear]
-    return [*frames, *bodies, Merge, MergeThreshold1, MergeThreshold2, Mixup, SkeletonMix]
+    moves: list[type[Augmentation]] = [Crop, CropResize, Flip, PartSwap, RandomMove, Reverse, Rotate, Shear]
+    noises: list[type[Augmentation]] = [Blur, ChannelMask, JointMask, Noise]
+    masks: list[type[Augmentation]] = [CentralSpatialMasking, FrameJointMasking, MotionTemporalMasking, MotionTokenMasking]
+    return [*moves, *noises, *masks, Merge, MergeThreshold1, MergeThreshold2, Mixup, SkeletonMix]
 
 
 @hookimpl

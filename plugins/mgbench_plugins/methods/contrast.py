@@ -5,6 +5,7 @@ batch. Keys join the queue, and the copy follows, after the optimiser's step; a 
 """
 
 import copy
+from typing import Generic, TypeVar
 
 import attrs
 import torch
@@ -12,6 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mgbench import Backbone, Batch, Method, Objective, View
+
+
+Online = TypeVar("Online", bound=nn.Module)
 
 
 @attrs.frozen
@@ -62,10 +66,12 @@ class Embedding(nn.Module):
         return self.project(self.backbone.network.pool(features))
 
 
-class MomentumCopy(nn.Module):
+class MomentumCopy(nn.Module, Generic[Online]):
     """A copy of a module that follows it slowly and gets no gradient; its batch statistics are its own."""
 
-    def __init__(self, online: nn.Module) -> None:
+    module: Online
+
+    def __init__(self, online: Online) -> None:
         super().__init__()
         self.module = copy.deepcopy(online).requires_grad_(requires_grad=False)
 

@@ -1,0 +1,104 @@
+"""ActCLR: actionlets, what is mixed, and its phases."""
+
+import torch
+from mgbench_plugins.methods.actclr import ActCLR, averaging, stretched, transferred
+from mgbench_plugins.methods.aimclr import AimCLR
+from torch import Generator
+from torch.nn import functional
+from training import SKELETON, built, drawn, loss_of
+
+from mgbench import View
+
+
+ACTING = ActCLR(queue=10, projection=8, candidates=6, start=0.0)
+
+
+def test_training_starts_as_aimclr() -> None:
+    """Before actionlets are used, the loss is AimCLR's; then it is not."""
+    method = ActCLR(queue=10, projection=8, candidates=6)
+    objective, batch = built(method), drawn(method)
+    aimclr = built(AimCLR(queue=10, projection=8, mining=method.mining))
+    first = loss_of(objective, batch)
+    torch.testing.assert_close(first, loss_of(aimclr, batch))
+
+    objective.step(0.5)
+    assert objective.acting
+    assert objective.mining
+
+
+def test_an_actionlet_is_the_gradient_of_unlikeness_to_the_mean_clip() -> None:
+    """Channels weighed by their mean gradient, negative sums cut off, averaged within body parts, the largest cell one."""
+    objective, batch = built(ACTING).eval(), drawn(ACTING)
+    view = batch.views[0]
+    encoder = objective.key.module
+    cells = encoder.backbone.map(view.x).detach().requires_grad_()
+    anchor = encoder(View(view.x.mean(dim=0, keepdim=True)))
+    unlike = 1 - functional.cosine_similarity(encoder.project(cells.mean(dim=(1, 3, 4))), anchor, dim=1)
+    (slope,) = torch.autograd.grad(unlike.sum(), cells)
+    heat = torch.zeros(6, 1, cells.shape[3], 25, dtype=torch.float64)
+    for n in range(6):
+        for channel in range(cells.shape[2]):
+            heat[n] += slope[n, :, channel].mean() * cells[n, :, channel].detach()
+    heat = heat.clamp_min(0)
+    for part in SKELETON.body_parts:
+        heat[..., list(part)] = heat[..., list(part)].mean(dim=-1, keepdim=True)
+    found = objective.actionlet(view)
+
+    torch.testing.assert_close(found, heat / heat.amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-12))
+    assert float(found.max()) == 1
+
+
+def test_an_actionlet_needs_no_label_and_leaves_no_gradient() -> None:
+    """It comes from the key encoder, whose weights ask for none, nor does what it returns."""
+    objective, batch = built(ACTING), drawn(ACTING)
+
+    assert batch.label is None
+    assert not objective.actionlet(batch.views[0]).requires_grad
+
+
+def test_joints_of_a_part_get_its_mean() -> None:
+    """And joints of other parts have no share in it."""
+    x = torch.arange(25.0)[None]
+    mean = x @ averaging(SKELETON.body_parts, 25, x)
+
+    for part in SKELETON.body_parts:
+        torch.testing.assert_close(mean[0, list(part)], x[0, list(part)].mean().expand(len(part)))
+
+
+def test_a_mask_is_stretched_over_the_frames_of_its_cells() -> None:
+    """Five cells over twenty frames are four frames each."""
+    mask = torch.rand(2, 1, 5, 25, generator=Generator().manual_seed(0))
+
+    torch.testing.assert_close(stretched(mask, torch.zeros(2, 1, 3, 20, 25)), mask.repeat_interleave(4, dim=2)[:, :, None])
+
+
+def test_transferred_clips_have_the_donors_statistics() -> None:
+    """Means and spreads of every joint over time are the donor's, the course is the clip's own."""
+    x = torch.randn(3, 1, 3, 9, 25, generator=Generator().manual_seed(0), dtype=torch.float64)
+    donor = torch.tensor([1, 2, 0])
+    y = transferred(x, donor)
+
+    torch.testing.assert_close(y.mean(dim=3), x[donor].mean(dim=3))
+    torch.testing.assert_close(y.std(dim=3), x[donor].std(dim=3))
+    torch.testing.assert_close(
+        (y - y.mean(dim=3, keepdim=True)) / y.std(dim=3, keepdim=True), (x - x.mean(dim=3, keepdim=True)) / x.std(dim=3, keepdim=True)
+    )
+
+
+def test_likeness_is_compared_on_the_nearest_entries() -> None:
+    """The divergence over the entries most similar to the key; entries above 0.95 count as unlike as can be."""
+    objective = built(ACTING)
+    key, query = (
+        functional.normalize(torch.randn(4, 8, generator=Generator().manual_seed(seed), dtype=torch.float64), dim=1) for seed in (0, 1)
+    )
+    objective.queue.keys[3] = key[0]
+    toward = key @ objective.queue.keys.T
+    toward[toward > 0.95] = -1
+    expected = torch.zeros((), dtype=torch.float64)
+    for n in range(4):
+        chosen = toward[n].argsort(descending=True)[:6]
+        p = (toward[n, chosen] / 0.04).softmax(dim=0)
+        q = (query[n] @ objective.queue.keys.T)[chosen].div(0.1).softmax(dim=0)
+        expected = expected + (p * (p.log() - q.log())).sum() / 4
+
+    torch.testing.assert_close(objective._unlike(query, key), expected)

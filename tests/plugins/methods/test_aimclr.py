@@ -1,0 +1,77 @@
+"""AimCLR: its three terms, its attention drop, and its mining phase, written out."""
+
+import pytest
+import torch
+from mgbench_plugins.methods.aimclr import AimCLR, attention_drop
+from mgbench_plugins.methods.contrast import similarities
+from torch import Generator, Tensor
+from training import built, drawn, loss_of
+
+
+METHOD = AimCLR(queue=10, projection=8)
+
+
+def dropped_by_loops(x: Tensor, threshold: float, axis: int) -> Tensor:
+    """Drop joints (axis 4) or frames (axis 3) of one clip and person `(D, T, V)` cell by cell, as the paper's code describes it."""
+    apart = (x - x.mean(dim=(1, 2), keepdim=True)).square()
+    variance = apart.sum(dim=(1, 2), keepdim=True) / (x[0].numel() - 1)
+    attention = 1 / (1 + torch.exp(-(apart / (4 * (variance + 1e-4)) + 0.5)))
+    places = x.shape[axis - 2]
+    kept = [place for place in range(places) if float(attention.select(axis - 2, place).mean()) < threshold]
+    y = torch.zeros_like(x)
+    for place in kept:
+        y.select(axis - 2, place).copy_(x.select(axis - 2, place) * places / len(kept))
+    return y if kept else x
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.66, 0.67, 0.7, 1.0])
+def test_what_stands_out_is_dropped(threshold: float) -> None:
+    """First joints, then frames, whose mean attention reaches the threshold; the rest is scaled up; where all would go, all stay."""
+    x = torch.randn(3, 2, 5, 4, 6, generator=Generator().manual_seed(0), dtype=torch.float64).pow(3)
+    expected = torch.stack(
+        [torch.stack([dropped_by_loops(dropped_by_loops(x[n, m], threshold, 4), threshold, 3) for m in range(2)]) for n in range(3)]
+    )
+
+    torch.testing.assert_close(attention_drop(x, threshold), expected)
+
+
+@pytest.mark.parametrize("mining", [0.0, 1.0])
+def test_the_loss_is_its_three_terms(mining: float) -> None:
+    """InfoNCE of the normal view, with the three queries' neighbours once mining began, and half the two cross-entropies to its shares."""
+    method = AimCLR(queue=10, projection=8, mining=mining)
+    objective, batch = built(method), drawn(method)
+    loss = loss_of(objective, batch)
+    twin = built(method)
+    normal = twin.query(batch.views[0])
+    key = twin.key(batch.views[1])
+    features = twin.backbone.map(*batch.views[2])
+    queries = [normal, twin.query.project_map(features), twin.query.project_map(attention_drop(features, 0.7))]
+    logits = [similarities(query, key, twin.queue.keys) / 0.07 for query in queries]
+    target = logits[0].softmax(dim=1).detach()
+    expected = torch.zeros((), dtype=torch.float64)
+    for n in range(6):
+        positives = {0} | ({1 + int(each[n, 1:].argmax()) for each in logits} if mining == 0 else set())
+        share = logits[0][n].log_softmax(dim=0)
+        expected = expected - sum(share[p] for p in positives) / len(positives) / 6
+        for other in logits[1:]:
+            expected = expected - (target[n] * other[n].log_softmax(dim=0)).sum() / 2 / 6
+
+    torch.testing.assert_close(loss, expected)
+
+
+def test_mining_begins_when_its_share_of_training_is_done() -> None:
+    """Half of training by default, as 150 of 300 epochs."""
+    objective, batch = built(METHOD), drawn(METHOD)
+    phases = []
+    for progress in (0.49, 0.5, 1.0):
+        loss_of(objective, batch)
+        objective.step(progress)
+        phases.append(objective.mining)
+
+    assert phases == [False, True, True]
+
+
+def test_the_extreme_view_is_the_papers() -> None:
+    """Flip, rotation, noise, blur and a masked axis upon crop and shear, each drawn clip by clip."""
+    assert [step.name for step in METHOD.views[2]] == ["flip", "rotate", "noise", "blur", "channel_mask"]
+    assert METHOD.views[:2] == ((), ())
