@@ -63,11 +63,12 @@ def mgbench_methods() -> list[type[Method]]:
     from mgbench_plugins.methods.skeletonclr import SkeletonCLR
     from mgbench_plugins.methods.supervised import Supervised
     from mgbench_plugins.methods.untrained import Untrained
+    from mgbench_plugins.methods.us_vae import USVAE
     from mgbench_plugins.methods.vicreg import VICReg
 
     contrastive: list[type[Method]] = [ActCLR, AEDGCN, AEDGCNLiteral, AimCLR, ASCAL, CrosSCLR, SkeleMixCLR, SkeletonCLR]
     alike: list[type[Method]] = [BarlowTwins, BYOL, MGRL, PSTL, SimSiam, VICReg]
-    generative: list[type[Method]] = [MAMP, MS2L, PredictCluster, SkeletonMAE]
+    generative: list[type[Method]] = [MAMP, MS2L, PredictCluster, SkeletonMAE, USVAE]
     return [*contrastive, *alike, *generative, Supervised, Untrained]
 
 

@@ -47,6 +47,13 @@ EDGCN: Final = """@inproceedings{shah2022edgcn,
   year={2022}
 }"""
 
+IMIGUE: Final = """@inproceedings{liu2021imigue,
+  title={iMiGUE: An Identity-free Video Dataset for Micro-Gesture Understanding and Emotion Analysis},
+  author={Liu, Xin and Shi, Henglin and Chen, Haoyu and Yu, Zitong and Li, Xiaobai and Zhao, Guoying},
+  booktitle={CVPR},
+  year={2021}
+}"""
+
 MAMP: Final = """@inproceedings{mao2023mamp,
   title={Masked Motion Predictors are Strong 3D Action Representation Learners},
   author={Mao, Yunyao and Deng, Jiajun and Zhou, Wengang and Fang, Yao and Ouyang, Wanli and Li, Houqiang},

@@ -11,6 +11,7 @@ import polars
 from mgbench import Clips, DataError, Dataset, Skeleton, load_skeleton, make_clips
 from mgbench.components import Split
 from mgbench.errors import nearest
+from mgbench_plugins import works
 from mgbench_plugins.datasets.imigue_packed import packed_clips
 from mgbench_plugins.datasets.tables import Array, lines_of, read_integers, read_matrix, read_text
 
@@ -71,12 +72,7 @@ class Imigue(Dataset):
     """
 
     name = "imigue"
-    citation = """@inproceedings{liu2021imigue,
-  title={iMiGUE: An Identity-free Video Dataset for Micro-Gesture Understanding and Emotion Analysis},
-  author={Liu, Xin and Shi, Henglin and Chen, Haoyu and Yu, Zitong and Li, Xiaobai and Zhao, Guoying},
-  booktitle={CVPR},
-  year={2021}
-}"""
+    citation = works.IMIGUE
     folders = ("imigue", "iMiGUE")
     how = """iMiGUE is granted by the University of Oulu to researchers who sign its agreement (github.com/linuxsino/iMiGUE), and must
 not be passed on. Expected, here or up to three folders deeper, as in imigue_data_phase1/datasets:

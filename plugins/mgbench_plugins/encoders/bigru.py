@@ -7,13 +7,11 @@ Three layers of 1,024 each way, 44,537,856 parameters for one person of Kinect-2
 from typing import ClassVar, Literal
 
 import attrs
-import torch
-from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch import nn
 
 from mgbench import Encoder, Network, Skeleton
-from mgbench.sequences import as_map, frame_vectors, last_before_the_end, mean_before_the_end, repeat_behind_the_end
 from mgbench_plugins import works
+from mgbench_plugins.encoders.recurrent import Recurrent
 
 
 @attrs.frozen
@@ -39,38 +37,13 @@ class BiGRU(Encoder):
 
     def build(self, skeleton: Skeleton, channels: int, persons: int) -> Network:
         """Make the network; the persons of a frame are one input."""
-        return _BiGRU(self, persons * channels * len(skeleton.joints))
-
-
-class _BiGRU(Network):
-    def __init__(self, spec: BiGRU, inputs: int) -> None:
-        super().__init__()
-        self.width, self.hidden, self.final = 2 * spec.hidden, spec.hidden, spec.feature == "final"
-        self.recurrent = nn.GRU(inputs, spec.hidden, spec.layers, batch_first=True, bidirectional=True)
-        for name, parameter in self.recurrent.named_parameters():
-            if name.startswith("weight_hh") and spec.weights == "orthogonal":
+        inputs = persons * channels * len(skeleton.joints)
+        recurrent = nn.GRU(inputs, self.hidden, self.layers, batch_first=True, bidirectional=True)
+        for name, parameter in recurrent.named_parameters():
+            if name.startswith("weight_hh") and self.weights == "orthogonal":
                 nn.init.orthogonal_(parameter)
             elif name.startswith("weight"):
                 nn.init.xavier_uniform_(parameter)
-            elif spec.weights == "orthogonal":
+            elif self.weights == "orthogonal":
                 nn.init.zeros_(parameter)
-
-    def forward(self, x: Tensor, joints: Tensor | None = None, length: Tensor | None = None) -> Tensor:
-        """Return `(N, M, D, T, 1)`, forwards before backwards, the same for every person."""
-        frames = frame_vectors(x)
-        if length is None:
-            return as_map(self.recurrent(frames)[0], x.shape[1])
-        # packed, each clip is read backwards from its own end
-        packed = pack_padded_sequence(frames, length.cpu(), batch_first=True, enforce_sorted=False)
-        y, _ = pad_packed_sequence(self.recurrent(packed)[0], batch_first=True, total_length=x.shape[3])
-        there, back = y[..., : self.hidden], y[..., self.hidden :]
-        final = torch.cat([last_before_the_end(there, length), back[:, 0]], dim=1)
-        y = repeat_behind_the_end(y, length, final if self.final else mean_before_the_end(y, length))
-        return as_map(y, x.shape[1])
-
-    def pool(self, features: Tensor) -> Tensor:
-        """Return `(N, D)`: the last step forwards and the first backwards, which either direction reaches last, or the mean over time."""
-        outputs = features[:, 0, :, :, 0]
-        if not self.final:
-            return outputs.mean(dim=2)
-        return torch.cat([outputs[:, : self.hidden, -1], outputs[:, self.hidden :, 0]], dim=1)
+        return Recurrent(recurrent, final=self.feature == "final")

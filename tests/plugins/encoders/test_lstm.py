@@ -75,6 +75,23 @@ def test_the_final_state_is_the_last_output() -> None:
     torch.testing.assert_close(network.pool(network(x)), stepped(network, x)[:, -1])
 
 
+@pytest.mark.parametrize("feature", ["mean", "final"])
+def test_it_reads_both_ways_where_asked(feature: Literal["mean", "final"]) -> None:
+    """Backwards it is an LSTM over the clip from its own end; the halves are joined, and of either the last state is final."""
+    network, x, length = built(LSTM(hidden=5, feature=feature, bidirectional=True)), clips(), [17, 1, 9]
+    halves = [built(LSTM(hidden=5)) for _ in range(2)]
+    for half, way in zip(halves, ("", "_reverse"), strict=True):
+        half.recurrent.load_state_dict({name: getattr(network.recurrent, name + way) for name in half.recurrent.state_dict()})
+    features = network(x, length=torch.tensor(length))
+    for own, clip, end in zip(features, x[:, None], length, strict=True):
+        there, back = stepped(halves[0], clip[..., :end, :]), stepped(halves[1], clip[..., :end, :].flip(3)).flip(1)
+        outputs = torch.cat([there, back], dim=2)[0]
+        expected = outputs.mean(dim=0) if feature == "mean" else torch.cat([there[0, -1], back[0, 0]])
+        torch.testing.assert_close(own[0, :, :end, 0].T, outputs)
+        torch.testing.assert_close(network.pool(own[None])[0], expected)
+    torch.testing.assert_close(network(x)[0], features[0])
+
+
 @pytest.mark.parametrize(("persons", "count"), [(2, 417_792), (1, 340_992)])
 def test_as_cals_encoder_has_as_many_parameters_as_the_public_one(persons: int, count: int) -> None:
     """417,792 for 150 inputs, two persons of Kinect-25, and 340,992 for 75."""
