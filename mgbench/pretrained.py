@@ -32,7 +32,7 @@ class Pretrained:
     preprocessing: Preprocessing
     stream: Stream
 
-    def embed(self, x: Clips | Tensor, batch_size: int = 256) -> Tensor:
+    def embed(self, x: Clips | Tensor, batch_size: int = 64) -> Tensor:
         """Return features `(N, D)` float32 of clips as recorded, or of a tensor `(N, M, C, T, V)` that is preprocessed already."""
         if isinstance(x, Clips):
             x = densify(x, self.skeleton, self.preprocessing, self.stream)

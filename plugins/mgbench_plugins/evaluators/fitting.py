@@ -73,7 +73,7 @@ def train_epochs(
         yield epoch
 
 
-def outputs(module: nn.Module, x: Tensor, batch_size: int = 256) -> Tensor:
+def outputs(module: nn.Module, x: Tensor, batch_size: int = 64) -> Tensor:
     """Return what a module gives for each clip, in evaluation; of so many clips at a time, for the sake of memory."""
     module.eval()
     with torch.no_grad():
