@@ -52,6 +52,7 @@ def mgbench_methods() -> list[type[Method]]:
     from mgbench_plugins.methods.barlow_twins import BarlowTwins
     from mgbench_plugins.methods.byol import BYOL
     from mgbench_plugins.methods.crosclr import CrosSCLR
+    from mgbench_plugins.methods.longt_gan import LongTGAN
     from mgbench_plugins.methods.mamp import MAMP
     from mgbench_plugins.methods.mgrl import MGRL
     from mgbench_plugins.methods.ms2l import MS2L
@@ -68,7 +69,7 @@ def mgbench_methods() -> list[type[Method]]:
 
     contrastive: list[type[Method]] = [ActCLR, AEDGCN, AEDGCNLiteral, AimCLR, ASCAL, CrosSCLR, SkeleMixCLR, SkeletonCLR]
     alike: list[type[Method]] = [BarlowTwins, BYOL, MGRL, PSTL, SimSiam, VICReg]
-    generative: list[type[Method]] = [MAMP, MS2L, PredictCluster, SkeletonMAE, USVAE]
+    generative: list[type[Method]] = [LongTGAN, MAMP, MS2L, PredictCluster, SkeletonMAE, USVAE]
     return [*contrastive, *alike, *generative, Supervised, Untrained]
 
 

@@ -12,7 +12,9 @@ from mgbench import Recipe
 from mgbench.components import Pipeline
 from mgbench.tokens import in_tokens
 from mgbench_plugins import works
+from mgbench_plugins.augmentations.crop_resize import CropResize
 from mgbench_plugins.augmentations.motion_token_mask import MotionTokenMasking
+from mgbench_plugins.augmentations.rotate import Rotate
 from mgbench_plugins.methods.masked import MaskedMethod
 
 
@@ -24,6 +26,7 @@ class MAMP(MaskedMethod):
     citation = works.MAMP
     tiny = "features=16,blocks=1,heads=2,frames=20"
 
+    augment: Pipeline = attrs.field(default=(CropResize(), Rotate(degrees=17.19, others=17.19, signed=True, draw="clip")), kw_only=True)
     views: tuple[Pipeline, ...] = attrs.field(default=((MotionTokenMasking(),),), kw_only=True)
     recipe: Recipe = attrs.field(
         default=Recipe(optimizer="adamw", lr=1e-3, lr_end=5e-4, weight_decay=0.05, warmup=20, epochs=400, batch_size=128), kw_only=True

@@ -16,6 +16,7 @@ from torch.nn import functional
 from mgbench import Backbone, Batch, Method, Objective, Recipe, View
 from mgbench.sequences import before_the_end, frame_features, frame_vectors
 from mgbench_plugins import works
+from mgbench_plugins.augmentations.views import take_frames, valid_frames
 from mgbench_plugins.methods.contrast import full, perceptron
 
 
@@ -65,7 +66,7 @@ def shuffled(x: Tensor, length: Tensor, orders: Tensor) -> Tensor:
     size = length[:, None] // count
     piece, place = time // size.clamp(min=1), time % size.clamp(min=1)
     source = torch.where((piece < count) & (size > 0), orders.gather(1, piece.clamp(max=count - 1)) * size + place, time)
-    return x.gather(3, source[:, None, None, :, None].expand_as(x))
+    return take_frames(x, source)
 
 
 def nt_xent(a: Tensor, b: Tensor, temperature: float) -> Tensor:
@@ -96,9 +97,8 @@ class _Objective(Objective):
 
     def _tasks(self, view: View, generator: Generator) -> Tensor:
         """Return the losses of the three tasks."""
-        clips, device = len(view.x), view.x.device
-        length = torch.full((clips,), view.x.shape[3], device=device) if view.length is None else view.length
-        order = torch.randint(len(self.orders), (clips,), generator=generator, device=device)
+        length = valid_frames(view)
+        order = torch.randint(len(self.orders), length.shape, generator=generator, device=length.device)
         forms = (view.x, without_end(view.x, length, self.method.masked), shuffled(view.x, length, self.orders[order]))
         maps = [self.backbone.map(*view._replace(x=x)) for x in forms]
         whole, ended, mixed = (self.backbone.network.pool(features) for features in maps)

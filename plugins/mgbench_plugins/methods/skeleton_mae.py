@@ -1,7 +1,7 @@
 """SkeletonMAE: the coordinates of hidden times and joints [Wu et al., ICMEW 2023], on MAMP's encoder and decoder.
 
-The paper's encoder, STTFormer, is not here, its code is not public, and its ratios and recipe are not at hand. Decoder and recipe are
-those of `mamp`, so that the two differ by what is hidden and by what is predicted, and by nothing else.
+The paper's encoder, STTFormer, is not here, its code is not public, and its ratios and recipe are not at hand. Decoder, views and recipe
+are those of `mamp`, so that the two differ by what is hidden and by what is predicted, and by nothing else.
 """
 
 import attrs
@@ -24,6 +24,7 @@ class SkeletonMAE(MaskedMethod):
     citation = works.SKELETON_MAE
     tiny = MAMP.tiny
 
+    augment: Pipeline = attrs.field(default=MAMP().augment, kw_only=True)
     views: tuple[Pipeline, ...] = attrs.field(default=((FrameJointMasking(),),), kw_only=True)
     recipe: Recipe = attrs.field(default=MAMP().recipe, kw_only=True)
 

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import torch
 from learning import losses
+from mgbench_plugins.augmentations.crop_resize import CropResize
 from mgbench_plugins.augmentations.motion_token_mask import MotionTokenMasking
+from mgbench_plugins.augmentations.rotate import Rotate
 from mgbench_plugins.encoders.skeleton_transformer import SkeletonTransformer
 from mgbench_plugins.methods.mamp import MAMP
 from torch import Generator, Tensor, nn
@@ -17,6 +19,7 @@ from mgbench.tokens import cells_of
 
 
 ENCODER = SkeletonTransformer(features=12, blocks=1, heads=2, frames=16)
+SIZES = {"features": 16, "blocks": 1, "heads": 2, "frames": 20}
 TINY = MAMP(features=8, blocks=2, heads=2, frames=24)
 
 
@@ -139,7 +142,7 @@ def test_the_decoder_is_drawn_like_the_encoder() -> None:
 
 def test_the_loss_falls() -> None:
     """It falls far below 11 / 12, what saying nothing of standardised values costs; without learning it stays."""
-    method, encoder = (kind(features=16, blocks=1, heads=2, frames=20) for kind in (MAMP, SkeletonTransformer))
+    method, encoder = MAMP(augment=(), **SIZES), SkeletonTransformer(**SIZES)  # type: ignore[arg-type] # whole numbers, all of them
     found, idle = (losses(method, encoder, steps=60, learns=learns) for learns in (True, False))
 
     assert found[-5:].mean() < 0.45
@@ -174,9 +177,14 @@ def test_the_backbone_is_what_is_kept() -> None:
 
 
 def test_defaults_are_those_of_the_public_code() -> None:
-    """Mask, decoder and recipe are MAMP's."""
+    """Augmentations drawn per clip, mask, decoder and recipe are MAMP's."""
     method = MAMP()
+    turn = method.augment[1]
 
+    assert method.augment == (CropResize(ratio=(0.5, 1.0)), turn)
+    assert isinstance(turn, Rotate)
+    assert [math.radians(turn.degrees), math.radians(turn.others)] == pytest.approx([0.3, 0.3], abs=1e-4)
+    assert (turn.signed, turn.draw) == (True, "clip")
     assert method.views == ((MotionTokenMasking(ratio=0.9, tau=0.8),),)
     assert (method.features, method.blocks, method.heads, method.frames) == (256, 5, 8, 120)
     assert method.recipe == Recipe(optimizer="adamw", lr=1e-3, lr_end=5e-4, weight_decay=0.05, warmup=20, epochs=400, batch_size=128)

@@ -35,7 +35,7 @@ def test_loss_is_the_mean_squared_distance_of_hidden_coordinates() -> None:
 
 def test_the_loss_falls() -> None:
     """It falls to half of what saying nothing costs, the mean square of the clips; without learning it stays."""
-    method, encoder = SkeletonMAE(**SIZES), SkeletonTransformer(**SIZES)  # type: ignore[arg-type] # as above
+    method, encoder = SkeletonMAE(augment=(), **SIZES), SkeletonTransformer(**SIZES)  # type: ignore[arg-type] # as above
     found, idle = (losses(method, encoder, steps=80, learns=learns) for learns in (True, False))
 
     assert found[-5:].mean() < 0.5 * drifting().square().mean()
@@ -43,7 +43,7 @@ def test_the_loss_falls() -> None:
 
 
 def test_it_differs_from_mamp_by_mask_and_target() -> None:
-    """Half of the times go, and half of the joints at the others; decoder and recipe are MAMP's."""
+    """Half of the times go, and half of the joints at the others; all else is MAMP's."""
     ours, theirs = SkeletonMAE(), MAMP()
 
     assert ours.views == ((FrameJointMasking(frames=0.5, joints=0.5),),)
