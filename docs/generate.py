@@ -6,6 +6,7 @@ names the function below that writes it, what stands behind the colon is its arg
 
 import inspect
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -23,12 +24,15 @@ from mgbench.preprocessings import PREPROCESSINGS
 from mgbench.registry import installed_plugins, registry
 from mgbench.skeleton import load_skeleton, skeleton_names
 from mgbench.store import CellFolder
-from mgbench.study import load_study, read_table, study_names
+from mgbench.study import load_study, study_names
 from mgbench.testing import checks
 
 
 DOCS = Path(__file__).parent
 _REGION = re.compile(r"(?m)^<!-- (\w+)(?:: ([^\n]*?))? -->\n((?:(?!^<!-- )[^\n]*\n)*?)<!-- end -->$")
+
+#: By which option `run` is given what a row of a study names.
+_OPTION = {"method": "-m", "encoder": "-e", "augmentation": "-a", "pretrain-on": "--pretrain-on"}
 
 
 def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
@@ -151,10 +155,20 @@ def studies(_: str) -> str:
     """Return the tables of the studies that come with mgbench, before anything is measured."""
     told = []
     for name in study_names():
-        table = read_table(load_study(Path(name)))
+        table = load_study(Path(name)).table
         assert table is not None
-        rows = ((row.label, f"{row.published:.2f}" if row.published else "", f"`-a '{row.augmentation}'`") for row in table.rows)
-        told.append(f"**`{name}`**: {table.title} ({table.source}).\n\n{_table(('row', 'published', 'here'), rows)}")
+        sizes = ("parameters",) if any(row.parameters for row in table.rows) else ()
+        rows = (
+            (
+                row.label,
+                *(row.published.get(column, "") for column in table.columns),
+                *(row.parameters for _ in sizes),
+                f"`{' '.join(f'{_OPTION[axis]} {shlex.quote(text)}' for axis, text in row.parts.items())}`",
+            )
+            for row in table.rows
+        )
+        head = ("row", *table.columns.values(), *sizes, "here")
+        told.append(f"**`{name}`**: {table.title} ({table.source}).\n\n{_table(head, rows)}")
     return "\n\n".join(told)
 
 

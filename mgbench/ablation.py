@@ -2,23 +2,21 @@
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, Final
 
 import attrs
 import numpy as np
 import polars
 
-from mgbench import exchange, spec
-from mgbench.board import COMPARABLE, difference_text, escape
+from mgbench import exchange
+from mgbench.board import difference_text, escape, named
+from mgbench.catalogue import Catalogue
 from mgbench.clips import Ints
 from mgbench.confusion import Figure, Floats, accuracy, classes_of, confusions, macro_f1, recall_of
+from mgbench.costs import mean_of
 from mgbench.records import read_predictions, read_records
 from mgbench.store import CellFolder, read_json
+from mgbench.studied import Key, floors_of, groups_of
 from mgbench.study import Row, Table
-
-
-#: What else two rows of a table must share.
-_ALIKE: Final = (*COMPARABLE, "encoder", "evaluator", "steps", "batch_size", "precision", "threads", "compile", "pretrain_on")
 
 
 @attrs.frozen(eq=False)
@@ -37,76 +35,88 @@ class _Figure:
     classes: list[int]
 
 
-def build_tables(store: Path, table: Table, cells: Collection[str] | None = None) -> str:
-    """Return the Markdown of a study's table for each set, method, encoder and budget that the store, or these cells of it, have."""
-    records = read_records(store)
+def build_tables(store: Path, table: Table, catalogue: Catalogue, cells: Collection[str] | None = None) -> str:
+    """Return the Markdown of a study's table for each set, budget, and choice of what its rows leave open, of a store or these cells of it.
+
+    Raises `SpecError` for a row that names what is not installed.
+    """
+    table, records = table.mapped(catalogue.written), read_records(store)
     lines = [f"# {escape(table.title)}", ""]
-    wanted = [row.augmentation for row in table.rows]
     if not records.is_empty() and records["evaluator"].is_not_null().any():
         scored = records.filter(polars.col("evaluator").is_not_null() & (polars.col("target") == "class"))
         scored = scored if cells is None else scored.filter(polars.col("cell").is_in(list(cells)))
-        chosen = scored.filter(polars.col("learns") & polars.col("augmentation").is_in(wanted))
-        chosen = chosen.with_columns(polars.col("method").map_elements(_bare, return_dtype=polars.String).alias("bare"))
-        for values, group in chosen.group_by((*_ALIKE, "bare"), maintain_order=True) if not chosen.is_empty() else []:
-            key = dict(zip((*_ALIKE, "bare"), values, strict=True))
-            lines += _section(store, table, key, group, _floors(scored, key))
+        for key, group in groups_of(table, scored, catalogue):
+            lines += _section(store, table, key, group, floors_of(scored, key, group))
     if len(lines) == 2:  # noqa: PLR2004 - the title alone
         lines += ["No cell of this study has a result yet.", ""]
     return "\n".join(lines)
 
 
-def _bare(method: str) -> str:
-    """Return a method's spec without its set augmentations, which is what the rows of a table differ in."""
-    call = spec.read(method)
-    return spec.write_call(attrs.evolve(call, arguments=tuple(one for one in call.arguments if one[0] != "prepare")))
-
-
-def _floors(scored: polars.DataFrame, key: dict[str, Any]) -> dict[str, polars.DataFrame]:
-    """Return the floors that these rows must beat, by name: of the clips, and of the same encoder untrained."""
-    same = polars.all_horizontal(polars.col(name).eq_missing(key[name]) for name in COMPARABLE)
-    under = (polars.col("encoder") == key["encoder"]) & (polars.col("evaluator") == key["evaluator"])
-    found = scored.filter(~polars.col("learns") & same & (polars.col("method").is_null() | under))
-    named = found.with_columns(polars.coalesce("method", "evaluator").alias("floor")).sort("floor", "seed")
-    return {str(name): part for (name,), part in named.group_by("floor", maintain_order=True)}
-
-
-def _section(store: Path, table: Table, key: dict[str, Any], group: polars.DataFrame, floors: dict[str, polars.DataFrame]) -> Iterator[str]:
-    hard = {} if key["pretrain_on"] else _hard_classes(store, _of(group, table.hard))
-    parts = {row.augmentation: part for row in table.rows if len(part := _of(group, row.augmentation))}
-    found = _measure(store, {**parts, **floors}, 1 + max(hard, default=0))
-    against = next(row.label for row in table.rows if row.augmentation == table.baseline)
-    yield from (f"## {escape(key['dataset'])}: {escape(key['bare'])} / {escape(key['encoder'])}, {escape(key['evaluator'])}", "")
-    yield (
-        f"Scored on {key['scored_on']}: {group['test_clips'][0]} clips of {next(iter(found.values())).counts.shape[1]} subjects; "
-        f"{key['steps']} steps of {key['batch_size']} clips, {key['precision']}. Published: {escape(table.source)}. All in percent, means "
-        "over seeds, ± their deviation. Intervals (95 %) draw whole subjects, where three or more have each class. Differences are to "
-        f"{escape(against)} with the same seeds; their p-values exchange two rows' predictions of whole subjects, so they speak of other "
-        "people and not of other seeds, and they are not corrected for there being several rows. Recall is the mean over the classes that "
-        "the prior holds for hard."
-    )
-    yield ""
-    yield "| | published | top-1 | interval | difference | macro-F1 | interval | difference | recall | interval | difference | seeds |"
-    yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
-    present = np.flatnonzero(next(iter(found.values())).counts[0].sum(axis=(0, 2))).tolist()
+def _section(store: Path, table: Table, key: Key, group: polars.DataFrame, floors: dict[str, polars.DataFrame]) -> Iterator[str]:
+    rows = [row for row in table.rows if row.parts.get("pretrain-on") != key["dataset"]]  # trained on itself is another row
+    parts = {row.label: part for row in rows if len(part := group.filter(polars.col("label") == row.label).sort("seed"))}
+    hard = _hard_classes(store, parts[table.hard]) if table.hard in parts else {}
+    below = {f"floor: {name}": part for name, part in floors.items()}
+    found = _measure(store, {**parts, **below}, 1 + max(hard, default=0))
+    first = next(iter(found.values()))
+    yield from (f"## {escape(_heading(key))}", "", _explained(table, key, group, first.counts.shape[1]), "")
+    present = np.flatnonzero(first.counts[0].sum(axis=(0, 2))).tolist()
     scored = [number for number in hard if number in present]
-    figures = [_Figure(accuracy, []), _Figure(macro_f1, present)]
-    figures += [_Figure(recall_of(scored), scored)] if scored else []
-    for row in (*table.rows, *(Row(f"floor: {name}", name, None) for name in floors)):
-        stale = row.augmentation in found and any({**parts, **floors}[row.augmentation]["stale"])
-        shown = attrs.evolve(row, label=f"{row.label} (stale)") if stale else row
-        yield _line(shown, found.get(row.augmentation), found.get(table.baseline), figures)
+    figures: dict[str, _Figure | None] = {"top-1": _Figure(accuracy, []), "macro-F1": _Figure(macro_f1, present)}
+    figures |= {"recall": _Figure(recall_of(scored), scored) if scored else None} if table.hard else {}
+    head = [*_facts(table, key, rows[0], None), *(word for name in figures for word in (name, "interval", "difference")), "seeds"]
+    yield f"| | {' | '.join(head)} |"
+    yield f"|---|{'---|' * len(head)}"
+    for row in (*rows, *(Row(label, {}, {}) for label in below)):
+        mine = {**parts, **below}.get(row.label)
+        label = f"{row.label} (stale)" if mine is not None and any(mine["stale"]) else row.label
+        begin = [label, *_facts(table, key, row, mine).values()]
+        yield _line(begin, found.get(row.label), found.get(table.baseline), figures)
     yield ""
     if hard:
-        yield from _recalls([row for row in table.rows if row.augmentation in found], found, hard)
+        yield from _recalls(list(parts), found, hard)
 
 
-def _of(group: polars.DataFrame, augmentation: str) -> polars.DataFrame:
-    return group.filter(polars.col("augmentation") == augmentation).sort("seed")
+def _heading(key: Key) -> str:
+    """Return what all rows of a section are: the data set, what else the table leaves open, and the evaluator."""
+    parts = [key[name] for name in ("bare", "method", "encoder") if name in key]
+    same = named(parts, key.get("pretrain_on"), key.get("augmentation", "default"))
+    return f"{key['dataset']}{': ' if same else ''}{same}, {key['evaluator']}"
+
+
+def _explained(table: Table, key: Key, group: polars.DataFrame, subjects: int) -> str:
+    """Return the sentences that say what the figures of a section are."""
+    spent = f"{key['steps']} steps of {key['batch_size']} clips" if "steps" in key else "a row's budget is its steps and clips a step"
+    recall = " Recall is the mean over the classes that the prior holds for hard." if table.hard else ""
+    return (
+        f"Scored on {key['scored_on']}: {group['test_clips'][0]} clips of {subjects} subjects; "
+        f"{spent}, {key['precision']}. Published: {escape(table.source)}. All in percent, means "
+        "over seeds, ± their deviation. Intervals (95 %) draw whole subjects, where three or more have each class. Differences are to "
+        f"{escape(table.baseline)} with the same seeds; their p-values exchange two rows' predictions of whole subjects, so they speak of "
+        f"other people and not of other seeds, and they are not corrected for there being several rows.{recall}"
+    )
+
+
+def _facts(table: Table, key: Key, row: Row, part: polars.DataFrame | None) -> dict[str, str]:
+    """Return what stands before the figures of a row, by column: what it is here, what was published of it, its size, its budget."""
+    parts = [row.parts[axis] for axis in ("method", "encoder") if axis in row.parts]
+    here = named(parts, row.parts.get("pretrain-on"), row.parts.get("augmentation", "default"))
+    facts = {} if table.axes == ("augmentation",) else {"here": here}
+    facts |= {heading: row.published.get(name, "") for name, heading in table.columns.items()}
+    if any(one.parameters for one in table.rows):
+        count = None if part is None else mean_of(part, "backbone_parameters")
+        facts |= {"parameters, published": row.parameters, "parameters": "" if count is None else f"{count / 1e6:.2f} M"}
+    if "steps" not in key:
+        facts["budget"] = f"{part['steps'][0]} x {part['batch_size'][0]}" if part is not None and part["learns"][0] else ""
+    return facts
 
 
 def _hard_classes(store: Path, part: polars.DataFrame) -> dict[int, str]:
-    """Return the classes that the prior held for hard, nearest pairs first; none where no cell tells, or tells of clusters."""
-    for cell in part["cell"]:
+    """Return the classes that the prior held for hard, nearest pairs first; none where no cell tells, or tells of clusters.
+
+    Where clips were made of another data set, the classes are that one's, and none are returned.
+    """
+    for cell in part.filter(polars.col("pretrain_on").is_null())["cell"]:
         for note in read_json(CellFolder(store / "cells" / cell).prepared).get("notes", ()):
             groups = note.get("prior", {}).get("groups", [])
             if note.get("guided", True) and len(set(groups)) == len(groups):
@@ -132,14 +142,14 @@ def _measure(store: Path, parts: dict[str, polars.DataFrame], least: int) -> dic
     }
 
 
-def _line(row: Row, mine: _Measured | None, base: _Measured | None, figures: list[_Figure]) -> str:
-    begin = f"| {escape(row.label)} | {'' if row.published is None else f'{row.published:.2f}'}"
+def _line(begin: list[str], mine: _Measured | None, base: _Measured | None, figures: dict[str, _Figure | None]) -> str:
+    started = f"| {' | '.join(map(escape, begin))}"
     if mine is None:
-        return f"{begin} | not measured |{' |' * 9}"
-    cells = [text for figure in figures for text in _figure(figure, mine, base)] + [""] * 3 * (3 - len(figures))
+        return f"{started} | not measured |{' |' * 3 * len(figures)}"
+    cells = [text for figure in figures.values() for text in (("", "", "") if figure is None else _figure(figure, mine, base))]
     if len(mine.seeds) > 1:
         cells[0] += f" ± {100 * float(accuracy(mine.counts.sum(axis=1)).std(ddof=1)):.1f}"
-    return f"{begin} | {' | '.join(cells)} | {len(mine.seeds) or ''} |"
+    return f"{started} | {' | '.join(cells)} | {len(mine.seeds) or ''} |"
 
 
 def _figure(figure: _Figure, mine: _Measured, base: _Measured | None) -> tuple[str, str, str]:
@@ -163,13 +173,13 @@ def _difference(figure: _Figure, mine: _Measured, base: _Measured) -> str:
     return difference_text(gap, exchange.exchange_test(one, other, figure.of))
 
 
-def _recalls(rows: list[Row], found: dict[str, _Measured], hard: dict[int, str]) -> Iterator[str]:
+def _recalls(labels: list[str], found: dict[str, _Measured], hard: dict[int, str]) -> Iterator[str]:
     """Yield the recall of each hard class in every row, with intervals over subjects."""
-    yield f"| recall of | test clips | {' | '.join(escape(row.label) for row in rows)} |"
-    yield f"|---|---|{'---|' * len(rows)}"
+    yield f"| recall of | test clips | {' | '.join(map(escape, labels))} |"
+    yield f"|---|---|{'---|' * len(labels)}"
     for number, name in hard.items():
-        clips = found[rows[0].augmentation].counts[0, :, number].sum()
+        clips = found[labels[0]].counts[0, :, number].sum()
         one = _Figure(recall_of([number]), [number])
-        texts = [_figure(one, found[row.augmentation], None)[:2] if clips else ("", "") for row in rows]
+        texts = [_figure(one, found[label], None)[:2] if clips else ("", "") for label in labels]
         yield f"| {escape(name)} | {clips:.0f} | {' | '.join(f'{value} ({span})' if span else value for value, span in texts)} |"
     yield ""

@@ -58,14 +58,17 @@ def _settings(row: dict[str, Any]) -> str:
     return f"{row['steps']} x {row['batch_size']}, {row['precision']}"
 
 
+def named(parts: Iterable[str], pretrain_on: str | None, augmentation: str) -> str:
+    """Return what was compared in words: its components, what it was trained on where that is another data set, and its pipeline."""
+    before = f" pre-trained on {pretrain_on}" if pretrain_on not in {None, "none"} else ""
+    return f"{' / '.join(parts)}{before}{'' if augmentation == 'default' else f' -a {augmentation}'}".strip()
+
+
 def _lines(table: polars.DataFrame) -> list[Line]:
     found: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
     for row in table.iter_rows(named=True):
-        name = row["evaluator"] if row["method"] is None else f"{row['method']} / {row['encoder']}"
-        if row["pretrain_on"]:
-            name += f" pre-trained on {row['pretrain_on']}"
-        if row["augmentation"] != "default":
-            name += f" -a {row['augmentation']}"
+        parts = [row["evaluator"]] if row["method"] is None else [row["method"], row["encoder"]]
+        name = named(parts, row["pretrain_on"], row["augmentation"])
         if row["guided"] and not row["uses_labels"]:
             name += " (label-guided)"
         if row["stale"]:

@@ -84,6 +84,18 @@ class Catalogue:
             return text
         return "+".join(map(str, self._ask(("augmentation", text), lambda: list(_steps(text, self.registry)))))
 
+    def written(self, axis: str, text: str) -> str:
+        """Return the one way to write what a row of a table names on an axis; raise `SpecError` where that is not one component."""
+        if axis == "augmentation":
+            return self.augmentation(text)
+        if axis == "pretrain-on" and text == "none":
+            return text
+        found = self.axis("dataset" if axis == "pretrain-on" else axis, (text,))
+        if len(found) != 1:
+            msg = f"A row of the study's table has the {axis} {text!r}, which is {len(found)} components; a row has one."
+            raise SpecError(msg)
+        return str(found[0])
+
     def method(self, part: Part, augmentation: str, budget: Budget) -> Part:
         """Return a method with the pipeline that `-a` asks for and with the budget."""
 

@@ -14,7 +14,7 @@ def cost_table(trained: dict[str, list[polars.DataFrame]]) -> Iterable[str]:
     yield "|---|---|---|---|---|---|"
     for name, tables in trained.items():
         cells = polars.concat(tables, how="diagonal_relaxed").unique("cell")
-        parameters, flops, clips, seconds, memory = (_mean(cells, column) for column in _COLUMNS)
+        parameters, flops, clips, seconds, memory = (mean_of(cells, column) for column in _COLUMNS)
         speed = None if clips is None or not seconds else clips / seconds
         figures = [
             _whole(parameters),
@@ -26,7 +26,7 @@ def cost_table(trained: dict[str, list[polars.DataFrame]]) -> Iterable[str]:
         yield f"| {' | '.join([name, *figures])} |"
 
 
-def _mean(rows: polars.DataFrame, column: str) -> float | None:
+def mean_of(rows: polars.DataFrame, column: str) -> float | None:
     """Return a column's mean over the cells that tell it."""
     values = rows[column].drop_nulls() if column in rows.columns else polars.Series([])
     return float(values.to_numpy().astype(float).mean()) if len(values) else None

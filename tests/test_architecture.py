@@ -24,7 +24,8 @@ TORCH_FREE = [
     "mgbench.components", "mgbench.fingerprint", "mgbench.grid", "mgbench.hookspecs", "mgbench.launch.local", "mgbench.lease",
     "mgbench.manifest", "mgbench.part", "mgbench.paths", "mgbench.plan", "mgbench.preprocessings", "mgbench.records",
     "mgbench.registry", "mgbench.skeleton", "mgbench.snapshot", "mgbench.sources", "mgbench.spec", "mgbench.stats", "mgbench.store",
-    "mgbench.timing", "mgbench.cli.kernels", "mgbench.cli.where", "mgbench.launch.process", "mgbench.shape",
+    "mgbench.timing", "mgbench.cli.kernels", "mgbench.cli.where", "mgbench.launch.process", "mgbench.shape", "mgbench.ablation",
+    "mgbench.studied", "mgbench.study",
 ]  # fmt: skip
 #: Each may import those to its left.
 TENSORS = ["preprocess", "graph", "metrics", "data", "model", "train", "pretrained", "run"]

@@ -142,3 +142,75 @@ def test_a_missing_study_is_told(mgbench: Command, tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "There is no study" in done.stderr
     assert "none.toml" in done.stderr
+
+
+TABLE = """
+[table]
+title = "a table"
+source = "nobody"
+baseline = "one"
+row = [{ label = "one", encoder = "flat" }, { label = "two", encoder = "flat[lift=moment]" }]
+"""
+
+
+@pytest.fixture
+def tabled(study: Path) -> Path:
+    """The study with a table whose rows name encoders."""
+    study.write_text(STUDY.replace('encoder = ["flat"]', "") + TABLE)
+    return study
+
+
+def _encoders(mgbench: Command, study: Path, *more: str) -> list[str]:
+    done = mgbench("plan", study, "--json", "--store", study.parent / "store", "--seeds", "1", "-m", "spinning", *more)
+
+    assert done.exit_code == 0, done.output
+
+    return [row["encoder"] for row in map(json.loads, done.output.splitlines())]
+
+
+def test_set_changes_the_rows_of_a_table(mgbench: Command, tabled: Path) -> None:
+    """A parameter joins those that a row has, and another component takes them over."""
+    assert _encoders(mgbench, tabled) == ["flat", "flat[lift=moment]"]
+    assert _encoders(mgbench, tabled, "--set", "encoder.flat=stgcn:width=4") == ["stgcn[width=4]", "stgcn[lift=moment,width=4]"]
+    assert _encoders(mgbench, tabled, "--set", "encoder.flat.lift=none", "--where", "encoder = 'flat'") == ["flat"]
+
+
+def test_set_puts_another_component_in_place(mgbench: Command, study: Path) -> None:
+    """It stands for the other wherever that stood, on an axis of the study itself too."""
+    changed = _cells(mgbench, study, "--set", "method.spinning=faulty", "--set", "seeds=1")
+
+    assert changed == [("faulty[batch_size=16]", 0), ("faulty[how=raise,batch_size=16]", 0)]
+
+
+@pytest.mark.parametrize(("words", "sentence"), [
+    (("-e", "flat"), "--encoder was given, but each row of the study's table has its own; keep rows by --where, or change them by --set."),
+    (("--set", "encoder=flat"), "The study has the key 'encoder', but each row of its table has its own; leave it out."),
+    (("--set", "encoder.stgcn=flat"), "--set names encoder.stgcn, but the study's encoders are flat."),
+    (("--set", "encoder.flat=flta"), "There is no encoder 'flta'; did you mean 'flat'?"),
+    (("--set", "encoder.flat.width=3"), "flat has no parameter 'width'; choose from lift."),
+    (("--set", "encoder.flat.lift.x=3"), "--set got 'encoder.flat.lift.x=3'; write key=value, axis.name=component, or "),
+])  # fmt: skip
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_what_the_rows_of_a_table_have_is_theirs(
+    mgbench: Command, tabled: Path, command: str, words: tuple[str, ...], sentence: str
+) -> None:
+    """Neither an option nor a key stands beside the rows, and what `--set` gets wrong is told, before anything runs."""
+    done = mgbench(command, tabled, "--store", tabled.parent / "store", *words)
+
+    assert done.exit_code == 2, done.output
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tabled.parent / "store" / "cells").exists()
+
+
+def test_a_study_is_read_once(mgbench: Command, tabled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is run and what is printed come from the same words, even where the file changes meanwhile."""
+    import tomllib
+
+    read, reads = tomllib.loads, []
+    monkeypatch.setattr(tomllib, "loads", lambda text: reads.append(text) or read(text))
+    done = mgbench("run", tabled, "--store", tabled.parent / "store", "--seeds", "1", "-m", "faulty")
+
+    assert done.exit_code == 0, done.output
+    assert "# a table" in done.output
+    assert reads.count(tabled.read_text()) == 1

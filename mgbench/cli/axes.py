@@ -8,8 +8,8 @@ import attrs
 import rich_click as click
 
 from mgbench.cli.components import complete_name, warn_of_failures
-from mgbench.cli.options import data_root_option, plugin_option, store_option
-from mgbench.cli.study import with_study
+from mgbench.cli.options import data_root_option, plugin_option, set_option, store_option
+from mgbench.cli.study import read_study, with_study
 from mgbench.cli.where import keep_where
 from mgbench.components import Precision
 from mgbench.errors import SpecError, nearest
@@ -17,6 +17,7 @@ from mgbench.paths import data_root, store_root
 from mgbench.preprocessings import PREPROCESSINGS, STREAMS
 from mgbench.registry import registry
 from mgbench.spec import split
+from mgbench.study import Table
 
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _FLOORS = ("untrained", "untrained[calibrate=true]")
 #: More seeds than anybody runs, and few enough to list.
 _MOST_SEEDS = 10_000
 _BUDGET = "Overrides every method's recipe."
-_WHERE = "Keep the cells for which this SQL condition holds, of dataset, encoder, method, augmentation, stream and seed."
+_WHERE = "Keep the cells for which this SQL condition holds, of dataset, encoder, method, augmentation, stream, pretrain_on and seed."
 
 
 def _axis(letter: str, name: str, default: tuple[str, ...], about: str) -> Callable[[_Command], _Command]:
@@ -67,7 +68,7 @@ _OPTIONS = (
     click.option("--seeds", default="1", show_default=True, help="How many (0, 1, ...), or which, in brackets: [3,7]."),
     click.option("--floors/--no-floors", default=True, show_default=True, help="Also measure the untrained encoder, both ways."),
     click.option("--where", help=_WHERE),
-    click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a study: seeds=3, or method.mgrl.epochs=50."),
+    set_option,
     click.option("--epochs", type=click.IntRange(min=1), help=_BUDGET),
     click.option("--batch-size", type=click.IntRange(min=2), help=_BUDGET),
     click.option("--steps", type=click.IntRange(min=1), help="Optimiser steps, in place of epochs."),
@@ -125,6 +126,7 @@ class GridOptions:
     root: Path
     store: Path
     plugin_files: tuple[Path, ...]
+    table: Table | None
 
     @property
     def places(self) -> tuple[Path, Path]:
@@ -134,9 +136,9 @@ class GridOptions:
 
 def split_options(ctx: click.Context, given: dict[str, Any]) -> tuple[GridOptions, dict[str, Any]]:
     """Return the grid's options, completed by the study, and what else the command was given."""
-    merged = with_study(
-        ctx, {key: value for key, value in given.items() if key not in {"study", "changes"}}, given["study"], given["changes"]
-    )
+    study = read_study(given["study"], given["changes"])
+    merged = with_study(ctx, {key: value for key, value in given.items() if key not in {"study", "changes"}}, study)
+    merged["table"] = study.table
     merged["store"], merged["root"] = store_root(merged["store"]).absolute(), data_root(merged["root"]).absolute()
     files = merged["plugin_files"]
     merged["plugin_files"] = tuple(path.absolute() if path.is_file() else path for path in files)  # a missing one is told as it was given
@@ -153,16 +155,35 @@ def open_catalogue(options: GridOptions) -> "Catalogue":
 
 def plan_of(options: GridOptions, catalogue: "Catalogue") -> "list[Planned]":
     """Return the grid's cells and where each stands in the store."""
-    from mgbench.grid import make_cells
     from mgbench.plan import make_plan
 
     if options.preprocess not in PREPROCESSINGS:
         msg = f"There is no preprocessing {options.preprocess!r}; {nearest(options.preprocess, PREPROCESSINGS)}"
         raise SpecError(msg)
-    cells = keep_where(make_cells(_axes(options, catalogue), _shared(options), catalogue), options.where)
+    cells = keep_where(_cells(options, catalogue), options.where)
     catalogue.save()
     warn_of_failures(catalogue.registry)
     return make_plan(cells, *options.places, options.retry)
+
+
+def _cells(options: GridOptions, catalogue: "Catalogue") -> "list[Cell]":
+    """Return the cells of the grid; with a table, those of all its rows, seed by seed."""
+    from mgbench.grid import make_cells
+
+    if options.table is None:
+        return make_cells(_axes(options, catalogue), _shared(options), catalogue)
+    found: dict[str, Cell] = {}
+    for row in options.table.mapped(catalogue.written).rows:
+        grid = attrs.evolve(
+            options,
+            methods=row.values("method", options.methods),
+            encoders=row.values("encoder", options.encoders),
+            augmentations=row.values("augmentation", options.augmentations),
+            pretrain_on=row.values("pretrain-on", options.pretrain_on),
+        )
+        found |= {cell.id: cell for cell in make_cells(_axes(grid, catalogue), _shared(options), catalogue)}
+    sets = list(dict.fromkeys(cell.dataset for cell in found.values()))
+    return sorted(found.values(), key=lambda cell: (sets.index(cell.dataset), cell.seed))
 
 
 def kept_halves(planned: "list[Planned]", options: GridOptions, catalogue: "Catalogue") -> "list[Planned]":

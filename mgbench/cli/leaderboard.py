@@ -7,7 +7,8 @@ from pathlib import Path
 
 import rich_click as click
 
-from mgbench.cli.options import plugin_option, store_option
+from mgbench.cli.options import plugin_option, set_option, store_option
+from mgbench.cli.study import read_study
 from mgbench.errors import SpecError
 
 
@@ -33,23 +34,26 @@ def build_command(store: Path | None, out: Path | None) -> None:
 
 @leaderboard_command.command("study")
 @click.argument("study", type=click.Path(path_type=Path, dir_okay=False))
+@set_option
 @store_option
 @plugin_option
 @_out
-def study_command(study: Path, store: Path | None, plugin_files: tuple[Path, ...], out: Path | None) -> None:
-    """Print the table of STUDY, a file or the name of one that comes with mgbench: measured beside published."""
+def study_command(study: Path, changes: tuple[str, ...], store: Path | None, plugin_files: tuple[Path, ...], out: Path | None) -> None:
+    """Print the table of STUDY, a file or the name of one that comes with mgbench: measured beside published.
+
+    Rows that --set changed when they were run are found by the same --set.
+    """
     from mgbench.ablation import build_tables
     from mgbench.catalogue import Catalogue
     from mgbench.paths import store_root
     from mgbench.registry import registry
-    from mgbench.study import load_study, read_table
 
     target = None if out is None else _target(out)
-    table = read_table(load_study(study))
+    table = read_study(study, changes).table
     if table is None:
         msg = f"The study {str(study)!r} has no table; leaderboard build makes boards of what it ran."
         raise SpecError(msg)
-    _give(build_tables(store_root(store), table.written(Catalogue(registry(plugin_files)).augmentation)), target, out)
+    _give(build_tables(store_root(store), table, Catalogue(registry(plugin_files))), target, out)
 
 
 def _give(text: str, target: Path | None, out: Path | None) -> None:

@@ -48,3 +48,9 @@ def data_root_option(command: _Command) -> _Command:
 def json_option(command: _Command) -> _Command:
     """Add `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")(command)
+
+
+def set_option(command: _Command) -> _Command:
+    """Add `--set KEY=VALUE`."""
+    about = "Change a study: seeds=3, method.mgrl.epochs=50, or encoder.edgcn=stgcn for another component in that one's place."
+    return click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help=about)(command)

@@ -17,7 +17,7 @@ from mgbench.cli.watch import Watcher
 from mgbench.errors import SpecError
 from mgbench.launch.local import Job, Limits, LocalRunner
 from mgbench.store import StoreError
-from mgbench.study import Table, load_study, read_table
+from mgbench.study import Table
 
 
 if TYPE_CHECKING:
@@ -55,17 +55,15 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def run_command(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click passes every option by name, and RunOptions names them again
     """Run every combination of the given data sets, methods, encoders and seeds, and evaluate each.
 
-    STUDY is a TOML file whose keys are these options, or the name of one that comes with mgbench (mgrl-table1, mgrl-table2); what is
-    given here wins, and where it has a table, that is printed at the end. Finished cells are kept: the same command again runs only what
-    is missing. Exit status: 0 all cells ok or skipped, 1 some failed or it was stopped, 2 usage error or nothing could run.
+    STUDY is a TOML file whose keys are these options, or the name of one that comes with mgbench, such as mgrl-table1; what is given here
+    wins, and where it has a table, its rows are run and it is printed at the end. Finished cells are kept: the same command again runs
+    only what is missing. Exit status: 0 all cells ok or skipped, 1 some failed or it was stopped, 2 usage error or nothing could run.
     """
     options, rest = split_options(ctx, given)
     own = read_limits(rest)
     catalogue = open_catalogue(options)
-    told = None if given["study"] is None else read_table(load_study(given["study"]))
-    table = None if told is None else told.written(catalogue.augmentation)  # what is wrong with it is told before hours of work
     try:
-        status = _Campaign(options, own, catalogue, table).run()
+        status = _Campaign(options, own, catalogue).run()
     except KeyboardInterrupt:
         click.echo("Stopped. What is finished is kept; the same command continues.", err=True)
         status = 1
@@ -116,7 +114,6 @@ class _Campaign:
     options: GridOptions
     own: RunOptions
     catalogue: "Catalogue"
-    table: Table | None
     statuses: list[str] = attrs.field(factory=list, init=False)
     halved: "dict[Path, Planned]" = attrs.field(factory=dict, init=False)
 
@@ -147,8 +144,8 @@ class _Campaign:
         click.echo(f"{watcher.summary(self.statuses)}; results in {store}")
         for reason in watcher.missing:
             click.echo(f"Error: {reason}", err=True)
-        if self.table is not None:
-            self._print_table(self.table, store, {one.folder.path.name for one in planned})
+        if self.options.table is not None:
+            self._print_table(self.options.table, store, {one.folder.path.name for one in planned})
         bad = set(self.statuses) - {"ok", "skipped"}
         return 0 if not bad else 2 if set(self.statuses) <= {"no-data", "skipped"} else 1
 
@@ -156,7 +153,7 @@ class _Campaign:
         from mgbench.ablation import build_tables
 
         click.echo()
-        click.echo(build_tables(store, table, cells))
+        click.echo(build_tables(store, table, self.catalogue, cells))
 
     def _job(self, planned: "Planned") -> Job:
         files = self.options.plugin_files

@@ -3,60 +3,66 @@
 from pathlib import Path
 from typing import Any, Final
 
+import attrs
 import rich_click as click
 from click.core import ParameterSource
 
 from mgbench import spec
 from mgbench.errors import SpecError, nearest
-from mgbench.study import load_study, read_table
+from mgbench.study import Study, load_study
 
 
-#: The options whose values are components, so that `--set` may change one parameter of one of them.
+#: The options whose values are components, so that `--set` may change one of them, or one of its parameters.
 _AXES: Final = ("dataset", "encoder", "method", "evaluator", "augmentation", "pretrain-on")
 #: What a study cannot say of itself.
 _COMMAND_LINE: Final = ("json", "set", "study")
 _WORDS: Final = {"true": True, "false": False}
 
 
-def read_study(path: Path | None, changes: tuple[str, ...]) -> dict[str, Any]:
-    """Return a study's keys, with `--set` applied: `seeds=3`, or `method.mgrl.epochs=50` for every mgrl of the axis.
+def read_study(path: Path | None, changes: tuple[str, ...]) -> Study:
+    """Return a study with `--set` applied to its options and to the rows of its table.
 
-    The augmentations of a study with a table are those of its rows.
+    `seeds=3` sets an option, `method.mgrl.epochs=50` a parameter of every mgrl of the axis, `encoder.edgcn=stgcn` puts another component
+    in the place of every edgcn, with the parameters that the study gave that.
     """
-    table: dict[str, Any] = {}
-    if path is not None:
-        table = load_study(path)
-        rows = read_table(table)
-        table.pop("table", None)
-        if rows is not None:
-            table.setdefault("augmentation", [row.augmentation for row in rows.rows])
+    study = Study({}) if path is None else load_study(path)
     for change in changes:
-        key, equals, value = change.partition("=")
-        words = key.strip().split(".")
-        if not equals or not value.strip() or len(words) not in {1, 3}:
-            msg = f"--set got {change!r}; write key=value, or axis.name.parameter=value such as method.mgrl.epochs=50."
+        key, equals, value = (word.strip() for word in change.partition("="))
+        words = key.split(".")
+        if not equals or not value or len(words) > 3:  # noqa: PLR2004 - axis, name, parameter
+            msg = f"--set got {change!r}; write key=value, axis.name=component, or axis.name.parameter=value such as method.mgrl.epochs=50."
             raise SpecError(msg)
         if len(words) == 1:
-            table[words[0]] = _WORDS.get(value.strip(), value.strip())
+            study = attrs.evolve(study, options={**study.options, key: _WORDS.get(value, value)})
         else:
-            table[words[0]] = _changed(table.get(words[0]), words, value.strip())
-    return table
+            study = _changed(study, words, value)
+    return study
 
 
-def _changed(texts: Any, words: list[str], value: str) -> list[str]:  # noqa: ANN401 - whatever the file holds
-    """Return an axis with one parameter of one component set."""
-    axis, name, parameter = words
+def _changed(study: Study, words: list[str], value: str) -> Study:
+    """Return a study with one component of an axis changed wherever it stands: one of its parameters, or for another."""
+    axis, name, *parameter = words
     if axis not in _AXES:
         msg = f"--set names the axis {axis!r}; {nearest(axis, _AXES)}"
         raise SpecError(msg)
-    calls = [call for text in _listed(texts) for call in spec.read_list(text)]
-    if name not in {call.name for call in calls}:
-        msg = f"--set names {axis}.{name}, but the study's {axis}s are {', '.join(call.name for call in calls) or 'not given'}."
+    table = study.table if study.table is not None and axis in study.table.axes else None
+    texts = _listed(study.options.get(axis)) if table is None else [row.parts[axis] for row in table.rows]
+    names = dict.fromkeys(call.name for text in texts for call in spec.read_list(text))
+    if name not in names:
+        msg = f"--set names {axis}.{name}, but the study's {axis}s are {', '.join(names) or 'not given'}."
         raise SpecError(msg)
-    changed = [
-        spec.Call(call.name, tuple({**dict(call.arguments), parameter: value}.items())) if call.name == name else call for call in calls
-    ]
-    return [spec.write_call(call) for call in changed]
+    put = spec.Call(name, ((parameter[0], value),)) if parameter else spec.read(value)
+
+    def swapped(text: str) -> str:
+        calls = (
+            spec.Call(put.name, tuple({**dict(call.arguments), **dict(put.arguments)}.items())) if call.name == name else call
+            for call in spec.read_list(text)
+        )
+        return ",".join(map(spec.write_call, calls))
+
+    if table is None:
+        return attrs.evolve(study, options={**study.options, axis: list(map(swapped, texts))})
+    return attrs.evolve(study, table=table.mapped(lambda at, text: swapped(text) if at == axis else text))
 
 
 def _listed(value: Any) -> list[str]:  # noqa: ANN401
@@ -65,12 +71,20 @@ def _listed(value: Any) -> list[str]:  # noqa: ANN401
     return [str(item) for item in value] if isinstance(value, list) else [str(value)]
 
 
-def with_study(ctx: click.Context, given: dict[str, Any], study: Path | None, changes: tuple[str, ...]) -> dict[str, Any]:
+def with_study(ctx: click.Context, given: dict[str, Any], study: Study) -> dict[str, Any]:
     """Return the command's options, those that were not given taken from the study."""
     options = {word.lstrip("-"): one for one in ctx.command.params for word in one.opts if word.startswith("--")}
     keys = options.keys() - set(_COMMAND_LINE)
+    fixed = () if study.table is None else study.table.axes
+    for axis in fixed:
+        if ctx.get_parameter_source(str(options[axis].name)) is ParameterSource.COMMANDLINE:
+            msg = f"--{axis} was given, but each row of the study's table has its own; keep rows by --where, or change them by --set."
+            raise SpecError(msg)
     merged = dict(given)
-    for key, value in read_study(study, changes).items():
+    for key, value in study.options.items():
+        if key in fixed:
+            msg = f"The study has the key {key!r}, but each row of its table has its own; leave it out."
+            raise SpecError(msg)
         if key not in keys:
             only = "which only the command line takes; leave it out." if key in _COMMAND_LINE else nearest(key, keys)
             msg = f"The study has the key {key!r}{', ' if key in _COMMAND_LINE else '; '}{only}"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mgbench.grid import Cell
 
 
-_WORDS: Final = ("dataset", "encoder", "method", "augmentation", "stream")
+_WORDS: Final = ("dataset", "encoder", "method", "augmentation", "stream", "pretrain_on")
 #: Where a condition compares a word with a text.
 _EQUALITY: Final = re.compile(rf"(?i)\b({'|'.join(_WORDS)})\s*==?\s*'([^']*)'")
 
@@ -44,8 +44,12 @@ def _words(cells: "list[Cell]") -> "polars.DataFrame":
     """Return what a condition may speak of, one row a cell; null where a cell has no such word."""
     import polars
 
-    parts = [{word: getattr(getattr(cell, word), "name", None) for word in ("dataset", "encoder", "method")} for cell in cells]
-    rows = [{**words, "augmentation": cell.augmentation, "stream": cell.stream} for words, cell in zip(parts, cells, strict=True)]
+    def words(cell: "Cell") -> "dict[str, str | None]":
+        parts = {word: getattr(getattr(cell, word), "name", None) for word in ("dataset", "encoder", "method")}
+        before = getattr(cell.pretrain_on, "name", "none") if cell.method is not None and cell.method.learns else None
+        return {**parts, "augmentation": cell.augmentation, "stream": cell.stream, "pretrain_on": before}
+
+    rows = [words(cell) for cell in cells]
     table = polars.DataFrame(rows, schema=dict.fromkeys(_WORDS, polars.String))
     return table.with_columns(polars.Series("seed", [cell.seed for cell in cells]))
 

@@ -66,6 +66,16 @@ def test_a_condition_chooses_cells(grid: Command, condition: str, kept: list[int
     assert _seeds(grid("plan", "-m", "faulty", "--no-floors", "--json", "--where", condition)) == kept
 
 
+@pytest.mark.parametrize(("condition", "kept"), [("pretrain_on = 'none'", [None]), ("pretrain_on <> 'none'", ["synthetic"])])
+def test_a_condition_may_speak_of_sources(grid: Command, condition: str, kept: list[str | None]) -> None:
+    """The data set before is known by its name, and `none` is that of no other; floors, which have none either way, are kept."""
+    done = grid("plan", "-m", "faulty", "--pretrain-on", "none,synthetic", "--json", "--seeds", "1", "--where", condition)
+    names = [row["cell"] for row in map(json.loads, done.output.splitlines())]
+
+    assert ["synthetic" if "on-synthetic" in name else None for name in names if "faulty" in name] == kept
+    assert sum("untrained" in name for name in names) == 2
+
+
 @pytest.mark.parametrize("condition", ["1", "null", "seed", "sum(seed)"])
 def test_what_is_no_condition_is_refused(grid: Command, condition: str) -> None:
     """A number is neither true nor false, and so no reason to keep a cell or to leave it out."""
