@@ -75,7 +75,8 @@ def _section(store: Path, table: Table, key: dict[str, Any], group: polars.DataF
     parts = {row.augmentation: part for row in table.rows if len(part := _of(group, row.augmentation))}
     found = _measure(store, {**parts, **floors}, 1 + max(hard, default=0))
     against = next(row.label for row in table.rows if row.augmentation == table.baseline)
-    yield from (f"## {escape(key['dataset'])}: {escape(key['bare'])} / {escape(key['encoder'])}, {escape(key['evaluator'])}", "")
+    data = f"{escape(key['dataset'])}{'' if key['stream'] == 'joint' else ', ' + key['stream']}"
+    yield from (f"## {data}: {escape(key['bare'])} / {escape(key['encoder'])}, {escape(key['evaluator'])}", "")
     yield (
         f"Scored on {key['scored_on']}: {group['test_clips'][0]} clips of {next(iter(found.values())).counts.shape[1]} subjects; "
         f"{key['steps']} steps of {key['batch_size']} clips, {key['precision']}. Published: {escape(table.source)}. All in percent, means "
@@ -106,8 +107,8 @@ def _of(group: polars.DataFrame, augmentation: str) -> polars.DataFrame:
 
 def _hard_classes(store: Path, part: polars.DataFrame) -> dict[int, str]:
     """Return the classes that the prior held for hard, nearest pairs first; none where no cell tells, or tells of clusters."""
-    for cell in part["cell"]:
-        for note in read_json(CellFolder(store / "cells" / cell).prepared).get("notes", ()):
+    for place in part["folder"]:
+        for note in read_json(CellFolder(store / place).prepared).get("notes", ()):
             groups = note.get("prior", {}).get("groups", [])
             if note.get("guided", True) and len(set(groups)) == len(groups):
                 return {groups.index(name): name for pair in note.get("hard", ()) for name in pair}
@@ -118,7 +119,7 @@ def _measure(store: Path, parts: dict[str, polars.DataFrame], least: int) -> dic
     """Return what every part of the records has, all with as many classes as anything names, and at least so many."""
     arrays: dict[str, list[tuple[Ints, Ints, Ints]]] = {}
     for word, part in parts.items():
-        read = [read_predictions(CellFolder(store / "cells" / cell), name) for cell, name in part.select("cell", "evaluator").iter_rows()]
+        read = [read_predictions(CellFolder(store / place), name) for place, name in part.select("folder", "evaluator").iter_rows()]
         arrays[word] = [(one["label"].to_numpy(), one["predicted"].to_numpy(), one["subject"].to_numpy()) for one in read]
     classes = max(
         least, classes_of(*(numbers for seeds in arrays.values() for label, predicted, _ in seeds for numbers in (label, predicted)))
