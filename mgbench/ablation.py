@@ -61,6 +61,40 @@ def _section(store: Path, table: Table, key: Key, group: polars.DataFrame, floor
     first = next(iter(found.values()))
     yield from (f"## {escape(_heading(key))}", "", _explained(table, key, group, first.counts.shape[1]), "")
     present = np.flatnonzero(first.counts[0].sum(axis=(0, 2))).tolist()
+def _bare(method: str) -> str:
+    """Return a method's spec without its set augmentations, which is what the rows of a table differ in."""
+    call = spec.read(method)
+    return spec.write_call(attrs.evolve(call, arguments=tuple(one for one in call.arguments if one[0] != "prepare")))
+
+
+def _floors(scored: polars.DataFrame, key: dict[str, Any]) -> dict[str, polars.DataFrame]:
+    """Return the floors that these rows must beat, by name: of the clips, and of the same encoder untrained."""
+    same = polars.all_horizontal(polars.col(name).eq_missing(key[name]) for name in COMPARABLE)
+    under = (polars.col("encoder") == key["encoder"]) & (polars.col("evaluator") == key["evaluator"])
+    found = scored.filter(~polars.col("learns") & same & (polars.col("method").is_null() | under))
+    named = found.with_columns(polars.coalesce("method", "evaluator").alias("floor")).sort("floor", "seed")
+    return {str(name): part for (name,), part in named.group_by("floor", maintain_order=True)}
+
+
+def _section(store: Path, table: Table, key: dict[str, Any], group: polars.DataFrame, floors: dict[str, polars.DataFrame]) -> Iterator[str]:
+    hard = {} if key["pretrain_on"] else _hard_classes(store, _of(group, table.hard))
+    parts = {row.augmentation: part for row in table.rows if len(part := _of(group, row.augmentation))}
+    found = _measure(store, {**parts, **floors}, 1 + max(hard, default=0))
+    against = next(row.label for row in table.rows if row.augmentation == table.baseline)
+    data = f"{escape(key['dataset'])}{'' if key['stream'] == 'joint' else ', ' + key['stream']}"
+    yield from (f"## {data}: {escape(key['bare'])} / {escape(key['encoder'])}, {escape(key['evaluator'])}", "")
+    yield (
+        f"Scored on {key['scored_on']}: {group['test_clips'][0]} clips of {next(iter(found.values())).counts.shape[1]} subjects; "
+        f"{key['steps']} steps of {key['batch_size']} clips, {key['precision']}. Published: {escape(table.source)}. All in percent, means "
+        "over seeds, ± their deviation. Intervals (95 %) draw whole subjects, where three or more have each class. Differences are to "
+        f"{escape(against)} with the same seeds; their p-values exchange two rows' predictions of whole subjects, so they speak of other "
+        "people and not of other seeds, and they are not corrected for there being several rows. Recall is the mean over the classes that "
+        "the prior holds for hard."
+    )
+    yield ""
+    yield "| | published | top-1 | interval | difference | macro-F1 | interval | difference | recall | interval | difference | seeds |"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
+    present = np.flatnonzero(next(iter(found.values())).counts[0].sum(axis=(0, 2))).tolist()
     scored = [number for number in hard if number in present]
     figures: dict[str, _Figure | None] = {"top-1": _Figure(accuracy, []), "macro-F1": _Figure(macro_f1, present)}
     figures |= {"recall": _Figure(recall_of(scored), scored) if scored else None} if table.hard else {}
@@ -118,6 +152,9 @@ def _hard_classes(store: Path, part: polars.DataFrame) -> dict[int, str]:
     """
     for cell in part.filter(polars.col("pretrain_on").is_null())["cell"]:
         for note in read_json(CellFolder(store / "cells" / cell).prepared).get("notes", ()):
+    """Return the classes that the prior held for hard, nearest pairs first; none where no cell tells, or tells of clusters."""
+    for place in part["folder"]:
+        for note in read_json(CellFolder(store / place).prepared).get("notes", ()):
             groups = note.get("prior", {}).get("groups", [])
             if note.get("guided", True) and len(set(groups)) == len(groups):
                 return {groups.index(name): name for pair in note.get("hard", ()) for name in pair}
@@ -128,7 +165,7 @@ def _measure(store: Path, parts: dict[str, polars.DataFrame], least: int) -> dic
     """Return what every part of the records has, all with as many classes as anything names, and at least so many."""
     arrays: dict[str, list[tuple[Ints, Ints, Ints]]] = {}
     for word, part in parts.items():
-        read = [read_predictions(CellFolder(store / "cells" / cell), name) for cell, name in part.select("cell", "evaluator").iter_rows()]
+        read = [read_predictions(CellFolder(store / place), name) for place, name in part.select("folder", "evaluator").iter_rows()]
         arrays[word] = [(one["label"].to_numpy(), one["predicted"].to_numpy(), one["subject"].to_numpy()) for one in read]
     classes = max(
         least, classes_of(*(numbers for seeds in arrays.values() for label, predicted, _ in seeds for numbers in (label, predicted)))

@@ -55,7 +55,8 @@ def _settings(row: dict[str, Any]) -> str:
     """Return what was spent on a row, the part of comparability that may differ within a table and is therefore a column."""
     if row["method"] is None or not row["learns"]:
         return "none"
-    return f"{row['steps']} x {row['batch_size']}, {row['precision']}"
+    cells = f"{row['members'].count(',') + 1} x " if row["members"] else ""
+    return f"{cells}{row['steps']} x {row['batch_size']}, {row['precision']}"
 
 
 def named(parts: Iterable[str], pretrain_on: str | None, augmentation: str) -> str:
@@ -71,6 +72,8 @@ def _lines(table: polars.DataFrame) -> list[Line]:
         name = named(parts, row["pretrain_on"], row["augmentation"])
         if row["guided"] and not row["uses_labels"]:
             name += " (label-guided)"
+        if row["members"]:
+            name += f" {row['stream']} (ensemble)"
         if row["stale"]:
             name += " (stale)"
         found.setdefault((_role(row), name, row["evaluator"], _settings(row)), []).append(row)
@@ -87,7 +90,7 @@ def _place(line: Line) -> tuple[float, str]:
 
 def _constant(store: Path, line: Line) -> Line:
     """Return the floor below a line that tells subjects: always the one with most clips."""
-    told = _predictions(store, line.rows["cell"][0], line.evaluator)
+    told = _predictions(store, line.rows["folder"][0], line.evaluator)
     label, subject = told["label"].to_numpy(), told["subject"].to_numpy()
     shares = np.bincount(label) / len(label)
     row = {**line.rows.row(0, named=True), "method": None, **figures(np.tile(shares, (len(label), 1)), label, subject)}
@@ -95,13 +98,13 @@ def _constant(store: Path, line: Line) -> Line:
     return Line("floor", "most frequent subject", line.evaluator, "none", rows, int(shares.argmax()))
 
 
-def _predictions(store: Path, cell: str, evaluator: str) -> polars.DataFrame:
-    return read_predictions(CellFolder(store / "cells" / cell), evaluator)
+def _predictions(store: Path, folder: str, evaluator: str) -> polars.DataFrame:
+    return read_predictions(CellFolder(store / folder), evaluator)
 
 
 def _right(store: Path, line: Line) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Return each clip's share of seeds that got it right, and its subject, in the order of clip ids."""
-    tables = [_predictions(store, cell, line.evaluator) for cell in line.rows["cell"]]
+    tables = [_predictions(store, folder, line.evaluator) for folder in line.rows["folder"]]
     answers = [table["predicted"] if line.answer is None else line.answer for table in tables]
     right = np.mean([(table["label"] == answer).to_numpy() for table, answer in zip(tables, answers, strict=True)], axis=0)
     return right, tables[0]["subject"].to_numpy()
@@ -152,7 +155,7 @@ def _table(store: Path, lines: list[Line], target: str) -> Iterable[str]:
 
 
 def _missing_floors(lines: list[Line], target: str) -> str:
-    names = {line.name.split(" / ")[0] for line in lines}
+    names = {line.rows["method"][0] or line.rows["evaluator"][0] for line in lines}
     wanted = (*(("majority", "raw") if target == "class" else ()), "untrained", "untrained[calibrate=true]")
     lacking = [name for name in wanted if name not in names]
     return f"Floors not measured yet: {', '.join(lacking)}." if lacking else ""
@@ -163,7 +166,7 @@ def _section(store: Path, key: dict[str, Any], table: polars.DataFrame) -> Itera
     yield f"## {escape(key['dataset'])}, {key['stream']}, {key['preprocess']}{'' if target == 'class' else ': which subject'}"
     yield ""
     clips = table["test_clips"][0]
-    subjects = _predictions(store, table["cell"][0], table["evaluator"][0])["subject"].n_unique()
+    subjects = _predictions(store, table["folder"][0], table["evaluator"][0])["subject"].n_unique()
     people = "1 subject" if subjects == 1 else f"{subjects} subjects"
     told = "Fitted on {}, scored on {}" if target == "class" else "Trained on {}, subjects told apart within {}"
     yield (
@@ -183,7 +186,7 @@ def _section(store: Path, key: dict[str, Any], table: polars.DataFrame) -> Itera
             yield from ("", missing)
     trained: dict[str, list[polars.DataFrame]] = {}
     for line in lines:
-        if line.role != "floor":
+        if line.role != "floor" and target == "class":  # the same cells tell both
             trained.setdefault(escape(f"{line.name}, {line.settings}"), []).append(line.rows)
     if trained:
         yield from ("", "### What training cost", "", "Means over cells, on the machines that ran them.", "")

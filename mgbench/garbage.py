@@ -71,7 +71,9 @@ def _remove(path: Path) -> bool:
 def find_garbage(store: Path) -> list[Garbage]:
     """Return what can go, cell by cell, then of the data sets; nothing of a cell that somebody runs."""
     standings = read_standings(store)
-    return [*_of_cells(store, standings), *_of_data(store / "data", standings), *_temporary(store, None)]
+    derived = [Path(entry) for entry in list_folder(store / "derived") if entry.is_dir()]
+    written = [one for place in (store, *derived) for one in _temporary(place, None)]
+    return [*_of_cells(store, standings), *_of_data(store / "data", standings), *written]
 
 
 def _of_cells(store: Path, standings: list[Standing]) -> Iterator[Garbage]:

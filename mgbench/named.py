@@ -1,4 +1,4 @@
-"""Cells as people name them: by folder, or by enough of the name to be the only one."""
+"""Cells, and records derived from them, as people name them: by folder, or by enough of the name to be the only one."""
 
 from pathlib import Path
 from typing import Final
@@ -12,15 +12,24 @@ _MOST: Final = 8
 
 
 def find_cell(word: str, store: Path) -> CellFolder:
-    """Return the cell that a word names: its folder, its whole name, or a part of its name that no other cell of the store has."""
+    """Return the cell that a word names: its folder, its whole name, or a part of its name that no other cell of the store has.
+
+    Where no cell has it, it may name a derived record in the same way.
+    """
     if (Path(word) / "spec.json").is_file():
         return CellFolder(Path(word).resolve())
-    cells = store.absolute() / "cells"
-    names = [entry.name for entry in list_folder(cells) if entry.is_dir() and not _lacks(Path(entry) / "spec.json")]
-    matches = [name for name in names if name == word] or [name for name in names if word in name]
-    if len(matches) != 1 or not word:
-        raise SpecError(_refusal(word, matches, names, store))
-    return CellFolder(cells / matches[0])
+    places = {kind: _names(store.absolute() / kind) for kind in ("cells", "derived")}
+    for kind, names in places.items():  # the words of a derived record's name are also those of its cells, which come first
+        matches = [name for name in names if name == word] or [name for name in names if word in name]
+        if len(matches) == 1 and word:
+            return CellFolder(store.absolute() / kind / matches[0])
+        if matches:
+            raise SpecError(_refusal(word, matches, names, store))
+    raise SpecError(_refusal(word, [], places["cells"], store))
+
+
+def _names(folder: Path) -> list[str]:
+    return [entry.name for entry in list_folder(folder) if entry.is_dir() and not _lacks(Path(entry) / "spec.json")]
 
 
 def _lacks(path: Path) -> bool:

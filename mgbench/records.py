@@ -5,8 +5,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import polars
 
+from mgbench.derived import read_derived, why_stale
+from mgbench.scoring import Scores
 from mgbench.snapshot import Stored, read_cells
 from mgbench.store import CellFolder, StoreError, damaged
 
@@ -33,6 +36,8 @@ def cell_rows(cell: Stored) -> list[dict[str, Any]]:
     stored, status = cell.spec, cell.status
     shared: dict[str, Any] = {
         "cell": cell.folder.path.name,
+        "folder": "/".join(cell.folder.path.parts[-2:]),
+        "members": ", ".join(member["cell"] for member in stored.get("members", ())),
         "evaluator": None,
         **{kind: stored[kind]["spec"] if stored[kind] else None for kind in ("dataset", "encoder", "method", "pretrain_on")},
         **{key: stored[key] for key in _FACTS},
@@ -79,9 +84,15 @@ def _environment(stored: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_records(store: Path) -> polars.DataFrame:
-    """Return all rows of a store; columns that a row lacks are null. A cell with a damaged file is a row that says so."""
-    rows = [row for cell in read_cells(store).values() for row in _sound_rows(cell)]
+    """Return all rows of a store, derived ones last; columns that a row lacks are null. What has a damaged file is a row that says so."""
+    cells = read_cells(store)
+    rows = [row for cell in cells.values() for row in _sound_rows(cell)]
+    rows += [{**row, "stale": _stale(one, row, cells)} for one in read_derived(store) for row in _sound_rows(one)]
     return polars.DataFrame(rows, infer_schema_length=None, strict=False)
+
+
+def _stale(one: Stored, row: dict[str, Any], cells: dict[str, Stored]) -> str:
+    return why_stale(one.spec, row["evaluator"], cells) if row["evaluator"] is not None and one.spec.get("members") else ""
 
 
 def scored(folder: CellFolder) -> dict[str, int]:
@@ -94,10 +105,20 @@ def read_predictions(folder: CellFolder, evaluator: str) -> polars.DataFrame:
     return _predictions(folder).filter(polars.col("evaluator") == evaluator).sort("clip")
 
 
-def _predictions(folder: CellFolder) -> polars.DataFrame:
+def read_scores(folder: CellFolder, evaluator: str) -> tuple[polars.DataFrame, Scores]:
+    """Return the same with the scores `(N, K)`, or raise `StoreError`."""
+    table = _predictions(folder, "scores").filter(polars.col("evaluator") == evaluator).sort("clip")
+    try:
+        scores = np.array(table["scores"].to_list(), dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise damaged(folder.predictions, f"the scores by {evaluator} are not equally many numbers for every clip") from error
+    return table.drop("scores"), scores
+
+
+def _predictions(folder: CellFolder, *more: str) -> polars.DataFrame:
     path = folder.predictions
     try:
-        table = polars.read_parquet(io.BytesIO(path.read_bytes()), columns=[*_WORDS, *_NUMBERS])
+        table = polars.read_parquet(io.BytesIO(path.read_bytes()), columns=[*_WORDS, *_NUMBERS, *more])
     except UNREADABLE as error:
         first = (error.strerror if isinstance(error, OSError) else None) or str(error).partition("\n")[0]
         msg = f"its predictions cannot be read ({first}); remove {str(path)!r}, and run the same command again."

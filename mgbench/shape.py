@@ -53,6 +53,12 @@ def _table_of(rule: _Rule) -> _Rule:
     return lambda value: isinstance(value, dict) and all(map(rule, value.values()))
 
 
+def _member(value: Any) -> bool:  # noqa: ANN401
+    """Tell whether something is a cell of a derived record."""
+    rules = {"cell": _text, "weight": _number, "rows": _table_of(_text)}
+    return isinstance(value, dict) and all(rule(value.get(key)) for key, rule in rules.items())
+
+
 def _environment(value: Any) -> bool:  # noqa: ANN401
     rest = {key: entry for key, entry in value.items() if key != "versions"} if isinstance(value, dict) else None
     return rest is not None and _table_of(_plain)(rest) and _table_of(_text)(value.get("versions", {}))
@@ -87,7 +93,7 @@ _PART: Final[Mapping[str, _Rule]] = {
     "version": _whole,
     "parameters": _table_of(_text),
 }
-_SPEC: Final[Mapping[str, _Rule]] = {"augmentation": _text, "stream": _text, "seed": _whole}
+_SPEC: Final[Mapping[str, _Rule]] = {"augmentation": _text, "stream": _text, "seed": _whole, "members": _list_of(_member)}
 _RUN: Final[Mapping[str, _Rule]] = {
     **dict.fromkeys(("preprocess", "precision"), _text),
     **dict.fromkeys(("select", "compile"), _flag),

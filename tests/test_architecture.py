@@ -19,6 +19,7 @@ TORCH_FREE = [
     "mgbench.prepare",
     "mgbench.cli.figure", "mgbench.figures.canvas", "mgbench.figures.confusion",
     "mgbench.cli.diff", "mgbench.cli.explain", "mgbench.cli.gc", "mgbench.cli.leaderboard", "mgbench.cli.plan", "mgbench.cli.plugin",
+    "mgbench.cli.ensemble", "mgbench.derived", "mgbench.ensemble", "mgbench.scoring",
     "mgbench.cli.status", "mgbench.compare", "mgbench.failures", "mgbench.garbage", "mgbench.named", "mgbench.standing",
     "mgbench.cli.run", "mgbench.cli.study", "mgbench.cli.watch", "mgbench.clips",
     "mgbench.components", "mgbench.fingerprint", "mgbench.grid", "mgbench.hookspecs", "mgbench.launch.local", "mgbench.lease",

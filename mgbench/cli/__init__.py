@@ -19,6 +19,7 @@ _COMMANDS = {
     "plugin": ("mgbench.cli.plugin", "Check and diagnose plugins."),
     "data": ("mgbench.cli.data", "Bring, check and look at data."),
     "kernels": ("mgbench.cli.kernels", "Check and measure the operators that training spends its time in."),
+    "ensemble": ("mgbench.cli.ensemble", "Add up the scores of cells of several streams."),
     "leaderboard": ("mgbench.cli.leaderboard", "Make boards from records."),
     "status": ("mgbench.cli.status", "Show where all cells stand."),
     "explain": ("mgbench.cli.explain", "Tell everything about one cell, or how cells failed."),

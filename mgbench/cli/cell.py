@@ -28,6 +28,9 @@ def exec_command(folder: Path, root: Path | None, checkpoint_seconds: float, plu
     if not cell.spec.is_file():
         msg = f"{str(folder)!r} holds no spec.json; mgbench run prepares cells below its store."
         raise SpecError(msg)
+    if "members" in read_json(cell.spec):
+        msg = f"{str(folder)!r} holds an ensemble, which is not run; mgbench ensemble makes it again."
+        raise SpecError(msg)
     before = read_json(cell.status).get("ended")
     status = execute_job(Job(cell, folder.parent.parent, data_root(root), plugin_files, checkpoint_seconds, before))
     click.echo(f"{folder.name}: {status}")

@@ -167,6 +167,10 @@ def _again(one: "Standing", places: list[str]) -> list[str]:
         return ["again: remove its folder, and give the same mgbench run again"]
     if one.status in {"running", "skipped"}:
         return []
+    if "members" in one.spec:
+        weights = ",".join(f"{member['weight']:g}" for member in one.spec["members"])
+        names = [member["cell"] for member in one.spec["members"]]
+        return ["to make it again:", shlex.join(["mgbench", "ensemble", *names, "--weights", weights])]
     folder, title = one.folder.path, {"pending": "to run it:", "interrupted": "to continue it:"}.get(one.status, "to run it again:")
     before: list[str] = []
     if one.status == "ok":  # where it lies, a finished cell has nothing left to run
