@@ -51,6 +51,7 @@ def mgbench_methods() -> list[type[Method]]:
     from mgbench_plugins.methods.ascal import ASCAL
     from mgbench_plugins.methods.barlow_twins import BarlowTwins
     from mgbench_plugins.methods.byol import BYOL
+    from mgbench_plugins.methods.cloud_colorization import CloudColorization
     from mgbench_plugins.methods.crosclr import CrosSCLR
     from mgbench_plugins.methods.longt_gan import LongTGAN
     from mgbench_plugins.methods.mamp import MAMP
@@ -69,7 +70,7 @@ def mgbench_methods() -> list[type[Method]]:
 
     contrastive: list[type[Method]] = [ActCLR, AEDGCN, AEDGCNLiteral, AimCLR, ASCAL, CrosSCLR, SkeleMixCLR, SkeletonCLR]
     alike: list[type[Method]] = [BarlowTwins, BYOL, MGRL, PSTL, SimSiam, VICReg]
-    generative: list[type[Method]] = [LongTGAN, MAMP, MS2L, PredictCluster, SkeletonMAE, USVAE]
+    generative: list[type[Method]] = [CloudColorization, LongTGAN, MAMP, MS2L, PredictCluster, SkeletonMAE, USVAE]
     return [*contrastive, *alike, *generative, Supervised, Untrained]
 
 

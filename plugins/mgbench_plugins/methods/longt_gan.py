@@ -15,6 +15,7 @@ from mgbench import Backbone, Batch, Method, Objective, Recipe, View
 from mgbench.sequences import before_the_end, frame_vectors, last_before_the_end
 from mgbench_plugins.augmentations.views import valid_frames
 from mgbench_plugins.methods.contrast import full
+from mgbench_plugins.methods.scaled import Scaled, scaled
 
 
 @attrs.frozen
@@ -68,7 +69,7 @@ def opposed(x: Tensor, weight: float) -> Tensor:
 class _Objective(Objective):
     def __init__(self, method: LongTGAN, backbone: Backbone) -> None:
         super().__init__()
-        self.method, self.backbone = method, backbone
+        self.method, self.backbone, self.encoder = method, backbone, Scaled(backbone)
         self.decoder = nn.GRU(backbone.coordinates, backbone.width, batch_first=True)
         self.leave = nn.Linear(backbone.width, backbone.coordinates)
         self.adversary = Adversary(backbone.coordinates, method.hidden)
@@ -79,10 +80,13 @@ class _Objective(Objective):
 
     def _terms(self, view: View, generator: Generator) -> Tensor:
         """Return the squared error of a frame, and the adversary's cross-entropy, which it lowers and the decoder raises."""
-        frames, length = frame_vectors(view.x), valid_frames(view)
+        frames, length = frame_vectors(scaled(view).x), valid_frames(view)
         here = torch.rand(*frames.shape[:2], 1, generator=generator, device=frames.device) >= self.method.lost
-        repaired = self.leave(self.decoder(frames * here, self.backbone(*view)[None])[0])
+        repaired = self.leave(self.decoder(frames * here, self.encoder(*view)[None])[0])
         valid = before_the_end(frames, length)
         error = torch.where(valid, repaired - frames, 0).square().sum() / valid.sum()
         recorded, made = self.adversary(frames, length), self.adversary(opposed(repaired, self.method.adversary), length)
         return torch.stack([error, functional.softplus(-recorded).mean() + functional.softplus(made).mean()])
+
+    def embedder(self) -> nn.Module:
+        return self.encoder

@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 from mgbench import Backbone, Batch, Method, Objective, Recipe, View
 from mgbench.sequences import before_the_end, frame_vectors
 from mgbench_plugins import works
+from mgbench_plugins.methods.scaled import Scaled, to_unit
 
 
 @attrs.frozen
@@ -38,28 +39,6 @@ class PredictCluster(Method):
         return _Objective(self, backbone)
 
 
-def to_unit(x: Tensor, length: Tensor | None = None) -> Tensor:
-    """Return clips `(N, M, C, T, V)` whose valid frames span -1 to 1 on each axis; an axis on which nothing differs becomes zero."""
-    low, high = x, x
-    if length is not None:
-        valid = (torch.arange(x.shape[3], device=x.device) < length[:, None])[:, None, None, :, None]
-        low, high = torch.where(valid, x, torch.inf), torch.where(valid, x, -torch.inf)
-    low, high = low.amin(dim=(1, 3, 4), keepdim=True), high.amax(dim=(1, 3, 4), keepdim=True)
-    return (x - (low + high) / 2) / ((high - low) / 2).clamp(min=torch.finfo(x.dtype).tiny)
-
-
-class _Scaled(nn.Module):
-    """A backbone whose clips span -1 to 1, `(N, M, C, T, V) -> (N, D)`."""
-
-    def __init__(self, backbone: Backbone) -> None:
-        super().__init__()
-        self.backbone = backbone
-
-    def forward(self, x: Tensor, joints: Tensor | None = None, tokens: Tensor | None = None, length: Tensor | None = None) -> Tensor:
-        features: Tensor = self.backbone(to_unit(x, length), joints, tokens, length)
-        return features
-
-
 class Decoder(nn.Module):
     """A GRU that adds to a frame what leads to the next, beginning with the first frame and the feature as its state."""
 
@@ -83,7 +62,7 @@ class Decoder(nn.Module):
 class _Objective(Objective):
     def __init__(self, method: PredictCluster, backbone: Backbone) -> None:
         super().__init__()
-        self.backbone, self.encoder = backbone, _Scaled(backbone)
+        self.backbone, self.encoder = backbone, Scaled(backbone)
         self.decoder = Decoder(backbone.coordinates, backbone.width, fixed_weights=method.decoder == "fixed_weights")
 
     def forward(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from mgbench import Backbone, Batch, Method, Objective, Recipe, View
 from mgbench.sequences import before_the_end, frame_features, frame_vectors, mean_before_the_end
 from mgbench_plugins import works
 from mgbench_plugins.methods.contrast import full
+from mgbench_plugins.methods.scaled import scaled
 
 
 @attrs.frozen
@@ -44,19 +45,19 @@ class USVAE(Method):
 
 
 class _Latent(nn.Module):
-    """A backbone and the distributions that it gives frames; called, it returns the mean of their means, `(N, latent)`."""
+    """A backbone and the distributions that it gives frames of scaled clips; called, it returns the mean of their means, `(N, latent)`."""
 
     def __init__(self, backbone: Backbone, latent: int) -> None:
         super().__init__()
         self.backbone, self.head = backbone, nn.Linear(backbone.width, 2 * latent)
 
     def distributions(self, view: View) -> tuple[Tensor, Tensor]:
-        """Return means and log variances `(N, T, latent)`."""
+        """Return means and log variances `(N, T, latent)` of a scaled view."""
         mean, log_variance = full(self.head(frame_features(self.backbone.map(*view)))).chunk(2, dim=2)
         return mean, log_variance
 
     def forward(self, x: Tensor, joints: Tensor | None = None, tokens: Tensor | None = None, length: Tensor | None = None) -> Tensor:
-        mean, _ = self.distributions(View(x, joints, tokens, length))
+        mean, _ = self.distributions(scaled(View(x, joints, tokens, length)))
         return mean.mean(dim=1) if length is None else mean_before_the_end(mean, length)
 
 
@@ -82,6 +83,7 @@ class _Objective(Objective):
 
     def _terms(self, view: View, generator: Generator) -> Tensor:
         """Return the squared error and the divergence of a frame, each summed over its values, in the mean over valid frames."""
+        view = scaled(view)
         mean, log_variance = self.encoder.distributions(view)
         noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
         said = self.leave(self.decoder(mean + (0.5 * log_variance).exp() * noise)[0])

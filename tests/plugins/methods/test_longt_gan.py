@@ -8,6 +8,7 @@ import torch
 from learning import losses
 from mgbench_plugins.encoders.bigru import BiGRU
 from mgbench_plugins.methods.longt_gan import LongTGAN, opposed
+from mgbench_plugins.methods.scaled import to_unit
 from torch import Generator, Tensor
 from torch.nn import functional
 from training import built
@@ -32,9 +33,10 @@ def told(objective: Any, x: Tensor, length: Tensor | None = None) -> dict[str, T
 
 def repaired(objective: Any, x: Tensor) -> tuple[Tensor, Tensor]:
     """Return frames and repaired frames `(N, T, values)`: frames whose draw is below one half are lost."""
-    frames = torch.stack([torch.stack([clip[:, :, t].flatten() for t in range(x.shape[3])]) for clip in x])
+    unit = to_unit(x)
+    frames = torch.stack([torch.stack([clip[:, :, t].flatten() for t in range(x.shape[3])]) for clip in unit])
     here = torch.rand(*frames.shape[:2], 1, generator=Generator().manual_seed(3)) >= 0.5
-    return frames, objective.leave(objective.decoder(torch.where(here, frames, 0.0), objective.backbone(x)[None])[0])
+    return frames, objective.leave(objective.decoder(torch.where(here, frames, 0.0), objective.backbone(unit)[None])[0])
 
 
 def doubt(objective: Any, frames: Tensor, said: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from learning import losses
 from mgbench_plugins.encoders.bigru import BiGRU
-from mgbench_plugins.methods.predict_cluster import PredictCluster, to_unit
+from mgbench_plugins.methods.predict_cluster import PredictCluster
+from mgbench_plugins.methods.scaled import to_unit
 from torch import Generator, Tensor
 from training import SKELETON, built, loss_of
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from learning import losses
 from mgbench_plugins.encoders.lstm import LSTM
+from mgbench_plugins.methods.scaled import to_unit
 from mgbench_plugins.methods.us_vae import USVAE, divergence
 from torch import Generator, Tensor
 from training import built
@@ -36,7 +37,7 @@ def test_the_loss_is_error_plus_weighted_divergence(persons: int) -> None:
     objective.step(0.2)
     noise = torch.randn(3, 6, 3, generator=Generator().manual_seed(3), dtype=torch.float64)
     errors, divergences = 0.0, 0.0
-    for clip, draws in zip(x, noise, strict=True):
+    for clip, draws in zip(to_unit(x), noise, strict=True):
         outputs = objective.backbone.map(clip[None])[0, 0, :, :, 0].T
         told_of = outputs @ objective.encoder.head.weight.T + objective.encoder.head.bias
         mean, deviation = told_of[:, :3], told_of[:, 3:].exp().sqrt()
@@ -74,11 +75,12 @@ def test_the_weight_rises_and_is_kept() -> None:
 
 
 def test_the_feature_is_the_mean_of_means() -> None:
-    """No noise enters it, and where a clip ends early only its frames do."""
+    """No noise enters it, nor where a body stands and how large it is; where a clip ends early only its frames do."""
     embedder, x = built(TINY, encoder=ENCODER).embedder().eval(), clips()
-    mean, _ = embedder.distributions(View(x))
+    mean, _ = embedder.distributions(View(to_unit(x)))
 
     torch.testing.assert_close(embedder(x), mean.mean(dim=1))
+    torch.testing.assert_close(embedder(3 * x + 5), embedder(x))
     torch.testing.assert_close(embedder(x, length=torch.tensor([6, 4, 1]))[1:2], embedder(x[1:2, :, :, :4]))
 
 
