@@ -61,6 +61,8 @@ def _section(store: Path, table: Table, key: Key, group: polars.DataFrame, floor
     first = next(iter(found.values()))
     yield from (f"## {escape(_heading(key))}", "", _explained(table, key, group, first.counts.shape[1]), "")
     present = np.flatnonzero(first.counts[0].sum(axis=(0, 2))).tolist()
+
+
 def _bare(method: str) -> str:
     """Return a method's spec without its set augmentations, which is what the rows of a table differ in."""
     call = spec.read(method)
@@ -150,10 +152,7 @@ def _hard_classes(store: Path, part: polars.DataFrame) -> dict[int, str]:
 
     Where clips were made of another data set, the classes are that one's, and none are returned.
     """
-    for cell in part.filter(polars.col("pretrain_on").is_null())["cell"]:
-        for note in read_json(CellFolder(store / "cells" / cell).prepared).get("notes", ()):
-    """Return the classes that the prior held for hard, nearest pairs first; none where no cell tells, or tells of clusters."""
-    for place in part["folder"]:
+    for place in part.filter(polars.col("pretrain_on").is_null())["folder"]:
         for note in read_json(CellFolder(store / place).prepared).get("notes", ()):
             groups = note.get("prior", {}).get("groups", [])
             if note.get("guided", True) and len(set(groups)) == len(groups):
