@@ -61,42 +61,6 @@ def _section(store: Path, table: Table, key: Key, group: polars.DataFrame, floor
     first = next(iter(found.values()))
     yield from (f"## {escape(_heading(key))}", "", _explained(table, key, group, first.counts.shape[1]), "")
     present = np.flatnonzero(first.counts[0].sum(axis=(0, 2))).tolist()
-
-
-def _bare(method: str) -> str:
-    """Return a method's spec without its set augmentations, which is what the rows of a table differ in."""
-    call = spec.read(method)
-    return spec.write_call(attrs.evolve(call, arguments=tuple(one for one in call.arguments if one[0] != "prepare")))
-
-
-def _floors(scored: polars.DataFrame, key: dict[str, Any]) -> dict[str, polars.DataFrame]:
-    """Return the floors that these rows must beat, by name: of the clips, and of the same encoder untrained."""
-    same = polars.all_horizontal(polars.col(name).eq_missing(key[name]) for name in COMPARABLE)
-    under = (polars.col("encoder") == key["encoder"]) & (polars.col("evaluator") == key["evaluator"])
-    found = scored.filter(~polars.col("learns") & same & (polars.col("method").is_null() | under))
-    named = found.with_columns(polars.coalesce("method", "evaluator").alias("floor")).sort("floor", "seed")
-    return {str(name): part for (name,), part in named.group_by("floor", maintain_order=True)}
-
-
-def _section(store: Path, table: Table, key: dict[str, Any], group: polars.DataFrame, floors: dict[str, polars.DataFrame]) -> Iterator[str]:
-    hard = {} if key["pretrain_on"] else _hard_classes(store, _of(group, table.hard))
-    parts = {row.augmentation: part for row in table.rows if len(part := _of(group, row.augmentation))}
-    found = _measure(store, {**parts, **floors}, 1 + max(hard, default=0))
-    against = next(row.label for row in table.rows if row.augmentation == table.baseline)
-    data = f"{escape(key['dataset'])}{'' if key['stream'] == 'joint' else ', ' + key['stream']}"
-    yield from (f"## {data}: {escape(key['bare'])} / {escape(key['encoder'])}, {escape(key['evaluator'])}", "")
-    yield (
-        f"Scored on {key['scored_on']}: {group['test_clips'][0]} clips of {next(iter(found.values())).counts.shape[1]} subjects; "
-        f"{key['steps']} steps of {key['batch_size']} clips, {key['precision']}. Published: {escape(table.source)}. All in percent, means "
-        "over seeds, ± their deviation. Intervals (95 %) draw whole subjects, where three or more have each class. Differences are to "
-        f"{escape(against)} with the same seeds; their p-values exchange two rows' predictions of whole subjects, so they speak of other "
-        "people and not of other seeds, and they are not corrected for there being several rows. Recall is the mean over the classes that "
-        "the prior holds for hard."
-    )
-    yield ""
-    yield "| | published | top-1 | interval | difference | macro-F1 | interval | difference | recall | interval | difference | seeds |"
-    yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
-    present = np.flatnonzero(next(iter(found.values())).counts[0].sum(axis=(0, 2))).tolist()
     scored = [number for number in hard if number in present]
     figures: dict[str, _Figure | None] = {"top-1": _Figure(accuracy, []), "macro-F1": _Figure(macro_f1, present)}
     figures |= {"recall": _Figure(recall_of(scored), scored) if scored else None} if table.hard else {}
@@ -117,7 +81,8 @@ def _heading(key: Key) -> str:
     """Return what all rows of a section are: the data set, what else the table leaves open, and the evaluator."""
     parts = [key[name] for name in ("bare", "method", "encoder") if name in key]
     same = named(parts, key.get("pretrain_on"), key.get("augmentation", "default"))
-    return f"{key['dataset']}{': ' if same else ''}{same}, {key['evaluator']}"
+    data = key["dataset"] if key["stream"] == "joint" else f"{key['dataset']}, {key['stream']}"
+    return f"{data}{': ' if same else ''}{same}, {key['evaluator']}"
 
 
 def _explained(table: Table, key: Key, group: polars.DataFrame, subjects: int) -> str:
