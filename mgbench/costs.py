@@ -10,7 +10,7 @@ _COLUMNS = ("backbone_parameters", "forward_flops", "clips_processed", "train_se
 
 def cost_table(trained: dict[str, list[polars.DataFrame]]) -> Iterable[str]:
     """Yield a Markdown table of trained rows by their names, means over their cells; what a record does not tell is left empty."""
-    yield "| method | parameters of the encoder | MFLOPs a clip | clips a second | seconds | peak memory, MB |"
+    yield "| what was trained | parameters of the encoder | MFLOPs a clip | clips a second | seconds | peak memory, MB |"
     yield "|---|---|---|---|---|---|"
     for name, tables in trained.items():
         cells = polars.concat(tables, how="diagonal_relaxed").unique("cell")
