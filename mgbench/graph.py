@@ -104,7 +104,8 @@ def keep(x: Tensor, joints: Tensor) -> Tensor:
 class JointNorm(nn.Module):
     """Batch norm of each joint's channels over clips and frames, the first layer of the graph networks ("data BN").
 
-    Where joints are masked clip by clip, the statistics of a joint come from the clips that keep it.
+    Where joints are masked clip by clip, the statistics of a joint come from the clips that keep it. A mask that all clips share leaves
+    the running statistics to all joints, as in PSTL, which normalises before it masks.
     """
 
     def __init__(self, joints: int, channels: int) -> None:

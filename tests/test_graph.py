@@ -189,6 +189,15 @@ def test_joint_norm_forgets_nothing_about_a_joint_that_no_clip_keeps() -> None:
     assert layer.norm.running_var[8:].tolist() == [1.0, 1.0]
 
 
+def test_joint_norm_follows_all_joints_under_a_mask_that_all_clips_share() -> None:
+    """A mask of the batch changes neither values nor running statistics, of masked joints neither: PSTL normalises before it masks."""
+    x, masked, plain = batch(), joint_norm(), joint_norm()
+
+    assert torch.equal(masked(x, torch.tensor([0, 1, 2, 3])), plain(x, None))
+    for name, value in plain.norm.named_buffers():
+        assert torch.equal(masked.norm.get_buffer(name), value)
+
+
 def test_joint_norm_in_evaluation_needs_no_batch() -> None:
     """In evaluation the running statistics are used, whatever is masked."""
     x, layer = batch(), joint_norm().eval()

@@ -120,6 +120,11 @@ def test_augmentations_cite_the_work_that_they_come_from(mgbench: Command) -> No
     assert done.stderr == ""
 
 
+def test_an_encoder_of_two_works_cites_both(mgbench: Command) -> None:
+    """The bidirectional GRU is that of P&C and, by its fields, that of MS2L."""
+    assert keys(mgbench("cite", "bigru").stdout) == ["su2020predict", "lin2020ms2l"]
+
+
 def test_components_without_a_citation_are_said_in_one_sentence(mgbench: Command) -> None:
     """What has nothing to cite is named on stderr, so that what is piped to a file is BibTeX alone."""
     done = mgbench("cite", "synthetic", "pstl", "majority", "synthetic")

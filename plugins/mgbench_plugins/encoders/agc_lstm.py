@@ -1,7 +1,7 @@
 """AGC-LSTM, a reconstruction: LSTMs over joints whose gates are graph convolutions, with attention to joints [Si et al., CVPR 2019].
 
-Written from the paper's text, without public code or a published count to hold it against; what the text leaves open is chosen here and
-named on this encoder's page.
+Written from what is told of the paper, without its authors' code or count of weights to hold it against (ours are 23,410,947); what is
+open is chosen here and named on this encoder's page.
 """
 
 from typing import ClassVar
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mgbench import Encoder, Network, Skeleton
-from mgbench.graph import load_graph, spatial_partition
+from mgbench.graph import keep, load_graph, spatial_partition
 from mgbench.kernels.graph_conv import between, masked_graph_conv
 
 
@@ -63,11 +63,11 @@ class _AGCLSTM(Network):
 
     def forward(self, x: Tensor, joints: Tensor | None = None) -> Tensor:
         """Return `(N, M, D, ceil(T / 4), V')`: every joint's state, then the same weighed by the attention it is paid."""
-        clips, persons, _, frames, places = x.shape
+        clips, persons, _, _, places = x.shape
         y = x.permute(0, 1, 3, 4, 2).flatten(0, 1)  # (N M, T, V, C)
         if joints is not None:
             joints = joints.expand(clips, -1).repeat_interleave(persons, dim=0)
-            y, places = y.gather(2, joints[:, None, :, None].expand(-1, frames, -1, y.shape[3])), joints.shape[1]
+            y, places = keep(y, joints), joints.shape[1]
         graph = between(self.adjacency, joints)
         y = self.position(y)
         moved = functional.pad(y.diff(dim=1), (0, 0, 0, 0, 1, 0))  # none in the first frame

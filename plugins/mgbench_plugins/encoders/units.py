@@ -39,7 +39,7 @@ class TenUnits(Network):
 
 
 class _Unit(nn.Module):
-    """A graph convolution and one over time, each with a residual; `(N, T, V', C) -> (N, ceil(T / stride), V', C')`."""
+    """A graph convolution with a residual, one over time, and a residual around both; `(N, T, V', C) -> (N, ceil(T / stride), V', C')`."""
 
     def __init__(self, spatial: Spatial, temporal: Temporal, inner: int, outer: int, stride: int, *, residual: bool) -> None:
         super().__init__()

@@ -114,7 +114,7 @@ def test_it_has_the_weights_of_the_text() -> None:
     """Two embeddings, one LSTM, and three layers with gates of three subsets of neighbours and an attention; none is a joint's own."""
     layer = 2 * 3 * 4 * 512**2 + 4 * 512 + 3 * 512**2 + 512 + 513
 
-    assert parameters(AGCLSTM()) == 4 * 256 + 257 * 256 + 4 * 512 * (512 + 512 + 2) + 3 * layer
+    assert parameters(AGCLSTM()) == 23_410_947 == 4 * 256 + 257 * 256 + 4 * 512 * (512 + 512 + 2) + 3 * layer
     assert parameters(AGCLSTM(), "openpose18", 2) == parameters(AGCLSTM())
 
 
