@@ -26,20 +26,7 @@ class BiGRU(Encoder):
     """
 
     name = "bigru"
-    citation = works.PREDICT_CLUSTER
-    citation = """@inproceedings{su2020predict,
-  title={PREDICT \\& CLUSTER: Unsupervised Skeleton Based Action Recognition},
-  author={Su, Kun and Liu, Xiulong and Shlizerman, Eli},
-  booktitle={CVPR},
-  year={2020}
-}
-
-@inproceedings{lin2020ms2l,
-  title={{MS2L}: Multi-Task Self-Supervised Learning for Skeleton Based Action Recognition},
-  author={Lin, Lilang and Song, Sijie and Yang, Wenhan and Liu, Jiaying},
-  booktitle={ACM Multimedia},
-  year={2020}
-}"""
+    citation = f"{works.PREDICT_CLUSTER}\n\n{works.MS2L}"
     tiny = "hidden=8,layers=2"
     gives: ClassVar[frozenset[str]] = frozenset({"sequence"})
 
