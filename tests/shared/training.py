@@ -1,10 +1,11 @@
 """Objectives in float64 around a small encoder, and batches of random clips for them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from mgbench_plugins.encoders.stgcn import STGCN
-from torch import Generator
+from torch import Generator, Tensor
 
 from mgbench import Backbone, Batch, Encoder, Method, load_skeleton
 from mgbench.data import Dense
@@ -35,7 +36,16 @@ def drawn(method: Method, seed: int = 0, count: int = 6, frames: int = 20) -> Ba
     return Batch(views, batch.label, batch.index, batch.length)
 
 
-def loss_of(objective: Any, batch: Batch, seed: int = 0) -> torch.Tensor:
+def loss_of(objective: Any, batch: Batch, seed: int = 0) -> Tensor:
     """Return the loss of a batch."""
-    loss: torch.Tensor = objective(batch, Generator().manual_seed(seed))["loss"]
+    loss: Tensor = objective(batch, Generator().manual_seed(seed))["loss"]
     return loss
+
+
+def ignore_behind_the_end(told: Callable[[Tensor, Tensor], dict[str, Tensor]], x: Tensor) -> None:
+    """Hold what is told of three clips and their lengths to the frames before their ends."""
+    length = torch.tensor([6, 4, 1])
+    changed = torch.where((torch.arange(6) >= length[:, None])[:, None, None, :, None], 99.0, x)
+
+    for name, value in told(x, length).items():
+        torch.testing.assert_close(value, told(changed, length)[name])

@@ -8,31 +8,20 @@ EDGCN, with `msg3d` its MSG3D.
 
 import attrs
 
-from mgbench import Backbone, Objective, Recipe
-from mgbench.components import Pipeline
+from mgbench import Recipe
 from mgbench_plugins import works
-from mgbench_plugins.methods.ascal import AUGMENT, RECIPE
-from mgbench_plugins.methods.contrast import MomentumContrast, MomentumMethod
+from mgbench_plugins.methods.ascal import ASCAL, RECIPE
 
 
 @attrs.frozen
-class AEDGCN(MomentumMethod):
+class AEDGCN(ASCAL):
     """Tell the momentum key of a reversed or sheared view of the clip from a small queue of earlier clips' keys."""
 
     name = "a_edgcn"
     citation = works.EDGCN
-    tiny = "queue=10"
 
     queue: int = attrs.field(default=500, validator=attrs.validators.ge(1))
-    temperature: float = attrs.field(default=0.06, validator=attrs.validators.gt(0))
-    projection: int = attrs.field(default=0, validator=attrs.validators.ge(0))
-    augment: Pipeline = attrs.field(default=AUGMENT, kw_only=True)
-    views: tuple[Pipeline, ...] = attrs.field(default=((), ()), kw_only=True)
-    recipe: Recipe = attrs.field(default=RECIPE, kw_only=True)
-
-    def build(self, backbone: Backbone, classes: int) -> Objective:
-        """Make the objective: the first view is the query, the second the key."""
-        return MomentumContrast(self, backbone)
+    normalize: bool = True
 
 
 @attrs.frozen
