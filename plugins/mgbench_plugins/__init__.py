@@ -32,6 +32,7 @@ def mgbench_encoders() -> list[type[Encoder]]:
     from mgbench_plugins.encoders.agcn import AGCN
     from mgbench_plugins.encoders.bigru import BiGRU
     from mgbench_plugins.encoders.ctrgcn import CTRGCN
+    from mgbench_plugins.encoders.dgcnn import DGCNN
     from mgbench_plugins.encoders.edgcn import EDGCN
     from mgbench_plugins.encoders.lstm import LSTM
     from mgbench_plugins.encoders.msg3d import MSG3D
@@ -39,7 +40,7 @@ def mgbench_encoders() -> list[type[Encoder]]:
     from mgbench_plugins.encoders.stgcn import STGCN
     from mgbench_plugins.encoders.tacnn import TaCNN
 
-    return [AGCLSTM, AGCN, BiGRU, CTRGCN, EDGCN, LSTM, MSG3D, SkeletonTransformer, STGCN, TaCNN]
+    return [AGCLSTM, AGCN, BiGRU, CTRGCN, DGCNN, EDGCN, LSTM, MSG3D, SkeletonTransformer, STGCN, TaCNN]
 
 
 @hookimpl

@@ -69,9 +69,9 @@ MGRL: Final = """@inproceedings{shah2024mgrl,
 }"""
 
 MS2L: Final = """@inproceedings{lin2020ms2l,
-  title={MS2L: Multi-Task Self-Supervised Learning for Skeleton Based Action Recognition},
+  title={{MS2L}: Multi-Task Self-Supervised Learning for Skeleton Based Action Recognition},
   author={Lin, Lilang and Song, Sijie and Yang, Wenhan and Liu, Jiaying},
-  booktitle={ACM International Conference on Multimedia},
+  booktitle={ACM Multimedia},
   year={2020}
 }"""
 
