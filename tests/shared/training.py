@@ -7,7 +7,7 @@ import torch
 from mgbench_plugins.encoders.stgcn import STGCN
 from torch import Generator, Tensor
 
-from mgbench import Backbone, Batch, Encoder, Method, load_skeleton
+from mgbench import Backbone, Batch, Encoder, Method, View, load_skeleton
 from mgbench.data import Dense
 from mgbench.train import draw_batch
 
@@ -40,6 +40,13 @@ def loss_of(objective: Any, batch: Batch, seed: int = 0) -> Tensor:
     """Return the loss of a batch."""
     loss: Tensor = objective(batch, Generator().manual_seed(seed))["loss"]
     return loss
+
+
+def told(objective: Any, x: Tensor, length: Tensor | None = None, seed: int = 0) -> dict[str, Tensor]:
+    """Return the loss of one view of these clips, and whatever else is told of it."""
+    index = torch.arange(len(x))
+    found: dict[str, Tensor] = objective(Batch((View(x, length=length),), None, index, index), Generator().manual_seed(seed))
+    return found
 
 
 def ignore_behind_the_end(told: Callable[[Tensor, Tensor], dict[str, Tensor]], x: Tensor) -> None:

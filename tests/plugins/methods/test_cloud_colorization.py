@@ -8,25 +8,13 @@ from learning import losses
 from mgbench_plugins.encoders.bigru import BiGRU
 from mgbench_plugins.methods.cloud_colorization import CloudColorization, chamfer, colours_of, order_colours
 from mgbench_plugins.methods.scaled import to_unit
+from networks import clips
 from torch import Generator, Tensor
-from training import built, loss_of
-
-from mgbench import Batch, View
+from training import built, told
 
 
 ENCODER = BiGRU(hidden=3, layers=1)
 CPU = torch.device("cpu")
-
-
-def clips(count: int = 2, frames: int = 3, persons: int = 1) -> Tensor:
-    """Return random clips in float64."""
-    return torch.randn(count, persons, 3, frames, 25, generator=Generator().manual_seed(1), dtype=torch.float64)
-
-
-def error(objective: Any, x: Tensor, length: Tensor | None = None) -> Tensor:
-    """Return the loss of one view."""
-    index = torch.arange(len(x))
-    return loss_of(objective, Batch((View(x, length=length),), None, index, index))
 
 
 def apart(a: list[Tensor], b: list[Tensor]) -> float:
@@ -82,7 +70,7 @@ def test_gradients_are_those_of_the_distance() -> None:
 def test_the_loss_is_the_distance_of_clouds(colours: Any, persons: int) -> None:
     """Every joint at every time is a point, folded ones come from a grid and the feature together."""
     objective = built(CloudColorization(colours=colours, side=3, hidden=4), encoder=ENCODER, persons=persons)
-    x = clips(persons=persons)
+    x = clips(2, persons, 3)
     painted, found = colours_of(colours, persons, 3, 25, CPU), 0.0
     for clip, feature in zip(to_unit(x), objective.embedder()(x), strict=True):
         points = [torch.tensor([u, v], dtype=torch.float64) for u in (-1, 0, 1) for v in (-1, 0, 1)]
@@ -93,23 +81,23 @@ def test_the_loss_is_the_distance_of_clouds(colours: Any, persons: int) -> None:
         cloud = [torch.cat([clip[m, :, t, v], painted[m, t, v]]) for m, t, v in places]
         found += (apart(points, cloud) + apart(cloud, points)) / 2
 
-    assert error(objective, x).item() == pytest.approx(found)
+    assert told(objective, x)["loss"].item() == pytest.approx(found)
 
 
 def test_who_is_not_there_is_no_point() -> None:
     """A second person without coordinates, and frames behind the end, change nothing of the cloud."""
     objective = built(CloudColorization(side=3, hidden=4), encoder=ENCODER, persons=2)
-    x = clips(persons=2)
+    x = clips(2, 2, 3)
     x[:, 1] = 0
     scale = to_unit(x)[:, :1]
     points = objective.second(objective.first(objective.grid[None], objective.embedder()(x)), objective.embedder()(x))
     painted = colours_of("time", 1, 3, 25, CPU).expand(2, -1, -1, -1, -1)
     cloud = torch.cat([scale.permute(0, 1, 3, 4, 2), painted], dim=4).flatten(1, 3)
 
-    torch.testing.assert_close(error(objective, x), chamfer(points, cloud, torch.ones(2, 75, dtype=torch.bool)))
+    torch.testing.assert_close(told(objective, x)["loss"], chamfer(points, cloud, torch.ones(2, 75, dtype=torch.bool)))
     length = torch.tensor([3, 2])
     changed = torch.where((torch.arange(3) >= length[:, None])[:, None, None, :, None], 99.0, x)
-    torch.testing.assert_close(error(objective, changed, length), error(objective, x, length))
+    torch.testing.assert_close(told(objective, changed, length)["loss"], told(objective, x, length)["loss"])
 
 
 def test_the_loss_falls() -> None:

@@ -8,10 +8,11 @@ from learning import losses
 from mgbench_plugins.encoders.bigru import BiGRU
 from mgbench_plugins.methods.predict_cluster import PredictCluster
 from mgbench_plugins.methods.scaled import to_unit
-from torch import Generator, Tensor
-from training import SKELETON, built, loss_of
+from networks import clips
+from torch import Tensor
+from training import SKELETON, built, told
 
-from mgbench import Backbone, Batch, Recipe, View
+from mgbench import Backbone, Recipe
 
 
 ENCODER = BiGRU(hidden=4, layers=2)
@@ -19,16 +20,9 @@ FIXED = [PredictCluster(decoder="fixed_weights"), PredictCluster(decoder="fixed_
 BOTH = pytest.mark.parametrize("method", FIXED, ids=["fixed_weights", "fixed_states"])
 
 
-def clips(persons: int = 1, count: int = 3, frames: int = 7) -> Tensor:
-    """Return random clips in float64, of different sizes on each axis."""
-    x = torch.randn(count, persons, 3, frames, 25, generator=Generator().manual_seed(1), dtype=torch.float64)
-    return x * torch.tensor([1.0, 5.0, 0.2])[:, None, None] + 3
-
-
-def error(objective: Any, x: Tensor, length: Tensor | None = None) -> Tensor:
-    """Return the loss of one view."""
-    index = torch.arange(len(x))
-    return loss_of(objective, Batch((View(x, length=length),), None, index, index))
+def uneven(persons: int = 1) -> Tensor:
+    """Return random clips of seven frames, of different sizes on each axis."""
+    return clips(persons=persons, frames=7) * torch.tensor([1.0, 5.0, 0.2])[:, None, None] + 3
 
 
 def scaled(clip: Tensor) -> Tensor:
@@ -55,25 +49,25 @@ def predicted(decoder: Any, feature: Tensor, frame: Tensor, steps: int, *, reset
 @BOTH
 def test_loss_is_the_absolute_error_of_what_follows(method: PredictCluster, persons: int) -> None:
     """Frame by frame: predictions feed the next, errors are summed over a frame and averaged over frames and clips."""
-    objective, x = built(method, encoder=ENCODER, persons=persons), clips(persons)
+    objective, x = built(method, encoder=ENCODER, persons=persons), uneven(persons)
     features, errors = objective.embedder()(x), []
     for clip, feature in zip(x, features, strict=True):
         frames = [frame.flatten() for frame in scaled(clip).unbind(dim=2)]
         said = predicted(objective.decoder, feature, frames[0], 6, resets=method.decoder == "fixed_states")
         errors += [(one - other).abs().sum() for one, other in zip(said, frames[1:], strict=True)]
 
-    torch.testing.assert_close(error(objective, x), torch.stack(errors).mean())
+    torch.testing.assert_close(told(objective, x)["loss"], torch.stack(errors).mean())
 
 
 @BOTH
 def test_frames_behind_the_end_do_not_count(method: PredictCluster) -> None:
     """A clip that ends early has the scale, the feature and the error of its frames alone."""
-    objective, x, length = built(method, encoder=ENCODER), clips(), torch.tensor([7, 4, 2])
-    alone = [error(objective, clip[None, :, :, :frames]) for clip, frames in zip(x, length.tolist(), strict=True)]
+    objective, x, length = built(method, encoder=ENCODER), uneven(), torch.tensor([7, 4, 2])
+    alone = [told(objective, clip[None, :, :, :frames])["loss"] for clip, frames in zip(x, length.tolist(), strict=True)]
     changed = torch.where((torch.arange(7) >= length[:, None])[:, None, None, :, None], 99.0, x)
 
-    torch.testing.assert_close(error(objective, x, length), (6 * alone[0] + 3 * alone[1] + alone[2]) / 10)
-    torch.testing.assert_close(error(objective, changed, length), error(objective, x, length))
+    torch.testing.assert_close(told(objective, x, length)["loss"], (6 * alone[0] + 3 * alone[1] + alone[2]) / 10)
+    torch.testing.assert_close(told(objective, changed, length)["loss"], told(objective, x, length)["loss"])
 
 
 def test_clips_span_minus_one_to_one_on_each_axis() -> None:
@@ -87,7 +81,7 @@ def test_clips_span_minus_one_to_one_on_each_axis() -> None:
 
 def test_the_probe_sees_what_the_decoder_saw() -> None:
     """Neither where a body stands nor how large it is changes the feature."""
-    embedder, x = built(FIXED[0], encoder=ENCODER).embedder().eval(), clips()
+    embedder, x = built(FIXED[0], encoder=ENCODER).embedder().eval(), uneven()
 
     torch.testing.assert_close(embedder(3 * x + 5), embedder(x))
     torch.testing.assert_close(embedder(x), embedder.backbone(to_unit(x)))
@@ -95,7 +89,7 @@ def test_the_probe_sees_what_the_decoder_saw() -> None:
 
 def test_the_encoder_reads_backwards() -> None:
     """The state of the backward half has read the first frame last: taking away what follows changes it, as it does not forwards' start."""
-    backbone, x = built(FIXED[0], encoder=BiGRU(hidden=4, layers=1)).backbone, clips()
+    backbone, x = built(FIXED[0], encoder=BiGRU(hidden=4, layers=1)).backbone, uneven()
     whole, shorter = (backbone.map(one)[:, 0, :, 0, 0] for one in (x, x[:, :, :, :-1]))
 
     torch.testing.assert_close(whole[:, :4], shorter[:, :4])
@@ -125,7 +119,7 @@ def trained(method: PredictCluster) -> tuple[dict[str, Tensor], dict[str, Tensor
     optimizer = torch.optim.AdamW([one for one in objective.parameters() if one.requires_grad], 0.01, weight_decay=0.1)
     for _ in range(3):
         optimizer.zero_grad()
-        error(objective, clips()).backward()
+        told(objective, uneven())["loss"].backward()
         optimizer.step()
     return before, objective.state_dict()
 
