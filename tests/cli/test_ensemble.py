@@ -226,6 +226,17 @@ def test_a_damaged_ensemble_costs_itself(mgbench: Command, store: Path, name: st
     assert "## waves, joint, frame50" in board.output
 
 
+def test_one_bad_set_stops_no_other(mgbench: Command, store: Path) -> None:
+    """Without cells, what cannot be made is told with its reason, and all else is made."""
+    cells_of(store)["bone"].predictions.write_text("x")
+    done = mgbench("ensemble", "--store", store)
+
+    assert done.exit_code == 1
+    assert "its predictions cannot be read" in done.stderr
+    assert "majority  top-1 25.0" in done.output
+    assert len(list((store / "derived").iterdir())) == 1
+
+
 def test_an_ensemble_is_not_run(mgbench: Command, store: Path) -> None:
     """`cell exec` says so."""
     done = mgbench("cell", "exec", ensembled(mgbench, store))
