@@ -98,6 +98,7 @@ class _GraphLSTM(nn.Module):
         self.whole = nn.Linear(hidden, hidden, bias=False)
         self.score = nn.Linear(hidden, 1)
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch gives it no type; unrolled, the frames would compile for minutes
     def forward(self, x: Tensor, graph: Tensor) -> tuple[Tensor, Tensor]:
         """Return `(N, T, V', hidden)` and `(N, T, V', 1)` of `(N, T, V', hidden)`."""
         entering = masked_graph_conv(x, graph, self.enter.weight.unflatten(0, (3, -1))) + self.bias

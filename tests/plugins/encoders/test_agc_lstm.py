@@ -141,3 +141,22 @@ def test_autocast_is_close() -> None:
         features = network.pool(network(x))
 
     assert ((features.float() - expected).norm() / expected.norm()).item() < 0.05
+
+
+def test_a_compiler_is_not_handed_the_steps() -> None:
+    """What is compiled does not grow with the frames: the steps of the graph LSTMs stay outside, where they would take minutes."""
+    operations: list[int] = []
+
+    def count(graph: Any, _inputs: list[Tensor]) -> Any:
+        operations[-1] += len(graph.graph.nodes)
+        return graph.forward
+
+    for frames in (4, 12):
+        torch.compiler.reset()
+        operations.append(0)
+        network, x = built(TINY), clips(1, frames=frames)
+        with torch.no_grad():
+            torch.testing.assert_close(torch.compile(network, backend=count, dynamic=False)(x), network(x))
+    torch.compiler.reset()
+
+    assert operations[0] == operations[1] > 0
