@@ -115,7 +115,7 @@ def encoder_sizes(_: str) -> str:
             backbone = Backbone(entry.cls(), layout, 1)  # type: ignore[arg-type] # entries of the kind are encoders
             weights = sum(parameter.numel() for parameter in backbone.parameters())
             work = forward_flops(backbone, (1, len(layout.axes), PREPROCESSINGS["frame50"].frames, len(layout.joints))) / 1e6
-            gives = ", ".join(sorted(entry.cls.gives))  # type: ignore[attr-defined] # as above
+            gives = ", ".join(sorted(entry.cls.gives))  # type: ignore[attr-defined] # entries of the kind are encoders
             rows.append((f"[`{entry.cls.name}`](encoders/{entry.cls.name}.md)", f"{weights:,}", f"{work:,.0f}", gives))
     return _table(("encoder", "parameters", "MFLOPs a clip", "gives"), iter(rows))
 

@@ -150,7 +150,7 @@ def _table(store: Path, lines: list[Line], target: str) -> Iterable[str]:
         low, high = line.rows["top1_subject_low"].mean(), line.rows["top1_subject_high"].mean()
         versus = ["" if floor is None or line.role == "floor" else _against(store, line, floor) for floor in (best, same)]
         top1, *others = [_percent(line.rows[metric]) for metric in _METRICS]
-        cells = [line.role, escape(line.name), top1, f"{100 * float(low):.0f} to {100 * float(high):.0f}", *others]  # type: ignore[arg-type]
+        cells = [line.role, escape(line.name), top1, f"{100 * float(low):.0f} to {100 * float(high):.0f}", *others]  # type: ignore[arg-type] # a mean of numbers is one
         yield f"| {' | '.join([*cells, str(len(line.rows)), line.settings, *versus])} |"
 
 

@@ -74,7 +74,7 @@ class Catalogue:
         found: dict[tuple[str, str], Part] = {}
         for call in (call for text in texts for call in spec.read_list(text)):
             words = (kind, call.name, call.arguments)
-            for part in self._ask(words, lambda call=call: self.registry.expand(kind, call)):  # type: ignore[misc]
+            for part in self._ask(words, lambda call=call: self.registry.expand(kind, call)):  # type: ignore[misc] # a bound default
                 found.setdefault((part.distribution, part.spec), part)
         return list(found.values())
 

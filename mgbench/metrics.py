@@ -3,30 +3,6 @@
 import torch
 from torch import Tensor
 
-from mgbench import scoring
-from mgbench.confusion import Floats, confusions, recall_of
-from mgbench.confusion import macro_f1 as macro_f1_of
-
-
-def top_k(scores: Tensor, label: Tensor, k: int) -> float:
-    """Return the share of clips whose class is among the k highest scores `(N, classes)`."""
-    return scoring.top_k(scores.numpy(), label.numpy(), k)
-
-
-def _counts(predicted: Tensor, label: Tensor, classes: int) -> Floats:
-    """Return the confusion matrix of all clips, `(1, classes, classes)`."""
-    return confusions(label.numpy(), predicted.numpy(), torch.zeros_like(label).numpy(), classes)
-
-
-def mean_class_accuracy(predicted: Tensor, label: Tensor, classes: int) -> float:
-    """Return the mean recall of the classes that occur among the labels."""
-    return float(recall_of(list(range(classes)))(_counts(predicted, label, classes))[0])
-
-
-def macro_f1(predicted: Tensor, label: Tensor, classes: int) -> float:
-    """Return the mean F1 of the classes that occur among the labels."""
-    return float(macro_f1_of(_counts(predicted, label, classes))[0])
-
 
 def batch_mean_accuracy(predicted: Tensor, label: Tensor, batch_size: int) -> float:
     """Return the mean accuracy of consecutive batches, the habit of the papers' code: a short last batch weighs as much as a full one."""

@@ -152,12 +152,20 @@ class Probe:
     embedder: nn.Module | None = None
 
 
+def outputs(module: nn.Module, x: Tensor, batch_size: int = 64) -> Tensor:
+    """Return what a module gives for each clip, in evaluation, on its own device; of so many clips at a time, for the sake of memory."""
+    device = next((weight.device for weight in module.parameters()), x.device)
+    module.eval()
+    with torch.no_grad():  # not inference_mode: probes are trained on these
+        return torch.cat([module(part.to(device)) for part in x.split(batch_size)])
+
+
 def standardise(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
     """Return both `(N, D)` in float64 with the mean and variance of the training side removed; features constant there become zero."""
     train, test = train.double(), test.double()
     mean, scale = train.mean(dim=0), train.std(dim=0)
     varies = scale > 1e-6 * mean.abs() + 1e-12  # below this it is rounding
-    return tuple(torch.where(varies, (x - mean) / torch.where(varies, scale, 1.0), 0.0) for x in (train, test))  # type: ignore[return-value]
+    return tuple(torch.where(varies, (x - mean) / torch.where(varies, scale, 1.0), 0.0) for x in (train, test))  # type: ignore[return-value] # of two, two
 
 
 @attrs.frozen(eq=False)

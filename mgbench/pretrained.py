@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from mgbench.clips import Clips
 from mgbench.components import Encoder, Method, Stream
 from mgbench.errors import DataError
-from mgbench.model import Backbone
+from mgbench.model import Backbone, outputs
 from mgbench.named import find_cell
 from mgbench.part import build, from_json
 from mgbench.paths import store_root
@@ -36,10 +35,7 @@ class Pretrained:
         """Return features `(N, D)` float32 of clips as recorded, or of a tensor `(N, M, C, T, V)` that is preprocessed already."""
         if isinstance(x, Clips):
             x = densify(x, self.skeleton, self.preprocessing, self.stream)
-        device = next((p.device for p in self.embedder.parameters()), torch.device("cpu"))
-        self.embedder.eval()
-        with torch.no_grad():  # not inference_mode: probes are trained on these
-            return torch.cat([self.embedder(part.to(device)).float() for part in x.split(batch_size)])
+        return outputs(self.embedder, x, batch_size).float()
 
     def save(self, folder: Path, specs: dict[str, Any]) -> None:
         """Write weights and description; the description comes last, so that its presence means that both are whole."""

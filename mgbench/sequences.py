@@ -24,7 +24,16 @@ def frame_features(features: Tensor) -> Tensor:
 
 def before_the_end(outputs: Tensor, length: Tensor) -> Tensor:
     """Return which frames of `(N, T, D)` lie before the end of their clip, `(N, T, 1)`."""
-    return (arange(outputs.shape[1], device=outputs.device) < length[:, None])[..., None]
+    return _before(outputs.shape[1], length)[..., None]
+
+
+def clips_before_the_end(x: Tensor, length: Tensor) -> Tensor:
+    """Return which frames of clips `(N, M, C, T, V)` lie before their ends, `(N, 1, 1, T, 1)`."""
+    return _before(x.shape[3], length)[:, None, None, :, None]
+
+
+def _before(frames: int, length: Tensor) -> Tensor:
+    return arange(frames, device=length.device) < length[:, None]
 
 
 def mean_before_the_end(outputs: Tensor, length: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ def _table_of(rule: _Rule) -> _Rule:
     return lambda value: isinstance(value, dict) and all(map(rule, value.values()))
 
 
-def _member(value: Any) -> bool:  # noqa: ANN401
+def _member(value: Any) -> bool:  # noqa: ANN401 - whatever JSON holds
     """Tell whether something is a cell of a derived record."""
     rules = {"cell": _text, "weight": _number, "rows": _table_of(_text)}
     return isinstance(value, dict) and all(rule(value.get(key)) for key, rule in rules.items())

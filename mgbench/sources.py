@@ -28,6 +28,9 @@ ENGINE: Final = (
     "pretraining",
     "prior",
     "scoring",
+    "sequences",
+    "skeleton",
+    "tokens",
     "train",
     "transfer",
 )

@@ -239,7 +239,7 @@ def _unquote(text: str, where: str) -> str:
 
 
 def _describe(hint: object) -> str:
-    return {bool: "true or false", int: "a whole number", float: "a number"}.get(hint, str(hint))  # type: ignore[call-overload,no-any-return]
+    return {bool: "true or false", int: "a whole number", float: "a number"}.get(hint, str(hint))  # type: ignore[call-overload,no-any-return] # hints are of any type
 
 
 def write(component: Any) -> str:  # noqa: ANN401 - any attrs component

@@ -86,7 +86,7 @@ def test_every_row_is_measured_and_compared(measured: tuple[Path, str]) -> None:
     cells = [path.parent for path in store.glob("cells/*/spec.json") if read_json(path)["augmentation"] == "skeletonmix"]
     tables = [polars.read_parquet(path / "predictions.parquet").filter(polars.col("evaluator") == "linear") for path in cells]
     assert len(tables) == 2
-    accuracy = [float((table["label"] == table["predicted"]).mean()) for table in tables]  # type: ignore[arg-type]
+    accuracy = [float((table["label"] == table["predicted"]).mean()) for table in tables]  # type: ignore[arg-type] # columns are arrays
     shown, spread = rows["skeleton-merge"][1].split(" ± ")
     assert float(shown) == pytest.approx(100 * np.mean(accuracy), abs=0.06)
     assert float(spread) == pytest.approx(100 * np.std(accuracy, ddof=1), abs=0.06)

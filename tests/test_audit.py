@@ -251,7 +251,7 @@ def test_unknown_subjects_leak_nothing() -> None:
     """Clips whose subject is not known are told, and are no leak."""
     rows = sound()
     for split in ("train", "test"):
-        rows[split][0]["subject"] = -1  # type: ignore[index]
+        rows[split][0]["subject"] = -1  # type: ignore[index] # rows hold values of any kind
 
     assert [one.rule for one in look(rows) if "subject" in one.rule or one.rule == "leak"] == ["subject", "subject"]
 

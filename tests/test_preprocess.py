@@ -232,7 +232,7 @@ def test_the_joint_stream_is_the_clips_themselves() -> None:
 def test_streams_of_2d_data_keep_each_joints_score(stream: str) -> None:
     """A derived stream carries the score of the joint, not a difference of scores."""
     x = torch.rand(2, 1, 3, 5, 18, generator=torch.Generator().manual_seed(0))
-    derived = derive_stream(x, load_skeleton("openpose18"), stream)  # type: ignore[arg-type]
+    derived = derive_stream(x, load_skeleton("openpose18"), stream)  # type: ignore[arg-type] # one of the literals
 
     assert torch.equal(derived[:, :, 2], x[:, :, 2])
     assert not torch.equal(derived[:, :, :2], x[:, :, :2])

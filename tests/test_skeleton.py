@@ -43,7 +43,7 @@ def star(**changes: object) -> Skeleton:
         "spine": 0,
         "parts": parts,
     }
-    return Skeleton(**{**fields, **changes})  # type: ignore[arg-type]
+    return Skeleton(**{**fields, **changes})  # type: ignore[arg-type] # fields of any kind
 
 
 @pytest.mark.parametrize(

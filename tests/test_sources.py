@@ -1,13 +1,15 @@
 """What code a result depends on: comments are nothing, helpers are something, and exactly what uses them is stale."""
 
+import ast
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import mgbench_plugins
 import pytest
 
-from mgbench.sources import CORE, closure, engine_digest, source_digest
+from mgbench.sources import CORE, ENGINE, closure, engine_digest, source_digest
 
 
 MODULE = '"""A module."""\nfrom pack.inner import helper\n\n\ndef work():\n    """Work."""\n    return helper()\n'
@@ -72,6 +74,17 @@ def test_the_engine_is_part_of_every_result() -> None:
     """The digest of the core covers training and preprocessing, and is stable within a process."""
     assert (CORE / "train.py").is_file()
     assert engine_digest() == engine_digest() != source_digest(CORE / "train.py")
+
+
+def test_what_plugins_compute_with_is_part_of_every_result() -> None:
+    """What they import from the core is the contract, a kernel, which is followed, or a module of the engine."""
+    folder = Path(mgbench_plugins.__file__).parent
+    files = [path for kind in ("methods", "encoders", "augmentations", "evaluators") for path in (folder / kind).rglob("*.py")]
+    statements = [node for path in files for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    names = {str(node.module).split(".")[1] for node in statements if str(node.module).startswith("mgbench.")}
+
+    assert len(names) > 8
+    assert names <= {*ENGINE, "components", "kernels"}
 
 
 PLUGIN = """

@@ -97,7 +97,7 @@ def _deadly(call: Callable[..., Any], role: str, rng: random.Random, folder: Pat
         strike("after")
         return result
 
-    deadly.vandal = True  # type: ignore[attr-defined]
+    deadly.vandal = True  # type: ignore[attr-defined] # marks the function
     return deadly
 
 

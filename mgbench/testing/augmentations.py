@@ -52,10 +52,10 @@ def draws_as_its_field_says(augmentation: ViewAugmentation, _loaded: Registry) -
         return
     alike = clips(1).expand(16, -1, -1, -1, -1)
     for seed in range(4):
-        view = _apply(attrs.evolve(augmentation, draw="batch"), alike, seed=seed)  # type: ignore[call-arg]
+        view = _apply(attrs.evolve(augmentation, draw="batch"), alike, seed=seed)  # type: ignore[call-arg] # of those that have the field
         hold(torch.equal(view.x, view.x[:1].expand_as(view.x)), "draw=batch drew for single clips")
         hold(view.joints is None or view.joints.dim() == 1, "draw=batch masked joints of single clips")
-    views = [_apply(attrs.evolve(augmentation, draw="clip"), alike, seed=seed) for seed in range(4)]  # type: ignore[call-arg]
+    views = [_apply(attrs.evolve(augmentation, draw="clip"), alike, seed=seed) for seed in range(4)]  # type: ignore[call-arg] # of those that have the field
     apart = any(not torch.equal(view.x, view.x[:1].expand_as(view.x)) for view in views)
     masked = any(view.joints is not None and not torch.equal(view.joints, view.joints[:1].expand_as(view.joints)) for view in views)
     hold(apart or masked, "draw=clip drew once for the batch")
@@ -107,7 +107,7 @@ def makes_the_same_of_the_same_seed(augmentation: SetAugmentation, _loaded: Regi
 
 
 def _numpy_state() -> str:
-    return repr(np.random.get_state())  # noqa: NPY002 - as above
+    return repr(np.random.get_state())  # noqa: NPY002 - the generator that nobody shall use
 
 
 RULES: list[Rule] = [

@@ -75,6 +75,13 @@ MS2L: Final = """@inproceedings{lin2020ms2l,
   year={2020}
 }"""
 
+MSG3D: Final = """@inproceedings{liu2020msg3d,
+  title={Disentangling and Unifying Graph Convolutions for Skeleton-Based Action Recognition},
+  author={Liu, Ziyu and Zhang, Hongwen and Chen, Zhenghao and Wang, Zhiyong and Ouyang, Wanli},
+  booktitle={CVPR},
+  year={2020}
+}"""
+
 PREDICT_CLUSTER: Final = """@inproceedings{su2020predict,
   title={PREDICT \\& CLUSTER: Unsupervised Skeleton Based Action Recognition},
   author={Su, Kun and Liu, Xiulong and Shlizerman, Eli},

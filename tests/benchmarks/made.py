@@ -37,5 +37,5 @@ def make_pair(method: Method, encoder: STGCN) -> Pair:
     adjacency = spatial_partition(load_graph("bones", SKELETON))
     heads = getattr(method, "heads", None)
     straight = Encoder(adjacency, 3, encoder.width, encoder.features, encoder.dropout)
-    step = Step(straight, encoder.features, method.projector, method.lambd, heads)  # type: ignore[attr-defined]
+    step = Step(straight, encoder.features, method.projector, method.lambd, heads)  # type: ignore[attr-defined] # modules' parts are of any type
     return Pair(objective, step, adopt(step, objective))

@@ -84,7 +84,7 @@ class Projector(nn.Module):
         """Return `(N, D')` of `(N, D)`."""
         for layer, norm in zip(self.layers[:-1], self.norms, strict=True):
             y = functional.relu(norm(layer(y)))
-        return self.layers[-1](y)  # type: ignore[no-any-return]
+        return self.layers[-1](y)  # type: ignore[no-any-return] # modules return Any
 
 
 class Step(nn.Module):
@@ -101,11 +101,11 @@ class Step(nn.Module):
         """Return `(N, D)`."""
         y = self.encoder(view.x, view.joints)
         if self.attention is None or self.norm is None:
-            return y.mean(dim=(2, 3)).view(len(view.x), -1, y.shape[1]).mean(dim=1)  # type: ignore[no-any-return]
+            return y.mean(dim=(2, 3)).view(len(view.x), -1, y.shape[1]).mean(dim=1)  # type: ignore[no-any-return] # modules return Any
         tokens = y.mean(dim=3).transpose(1, 2)
         normal = self.norm(tokens)
         attended = tokens + self.attention(normal, normal, normal, need_weights=False)[0]
-        return attended.mean(dim=1).view(len(view.x), -1, y.shape[1]).mean(dim=1)  # type: ignore[no-any-return]
+        return attended.mean(dim=1).view(len(view.x), -1, y.shape[1]).mean(dim=1)  # type: ignore[no-any-return] # modules return Any
 
     def loss(self, one: Tensor, other: Tensor) -> Tensor:
         """Return the loss of two views' features `(N, D)`."""

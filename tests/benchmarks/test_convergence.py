@@ -53,7 +53,7 @@ def ours(*, bf16: bool = False, compiled: bool = False) -> Tensor:
 
     def loss_of(batch: Batch) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            return call(batch, generator)["loss"]  # type: ignore[no-any-return]
+            return call(batch, generator)["loss"]  # type: ignore[no-any-return] # objectives are typed loosely
 
     return train(objective, make_optimizer(METHOD.recipe, list(objective.parameters())), loss_of)
 

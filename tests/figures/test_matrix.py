@@ -71,7 +71,7 @@ def test_digits_follow_the_largest(most: float, text: str) -> None:
 def test_what_grew_is_green() -> None:
     """In the last matrix an increase is green and a decrease is not."""
     cell = object()
-    before, after = (Counts(cell, np.array(counts)) for counts in ([[4, 0], [0, 4]], [[2, 2], [0, 4]]))  # type: ignore[arg-type]
+    before, after = (Counts(cell, np.array(counts)) for counts in ([[4, 0], [0, 4]], [[2, 2], [0, 4]]))  # type: ignore[arg-type] # a stub of a cell
     matrix = attrs.evolve(_change(before, after), title="")
     figure = make_figure(matrix.side, matrix.side)
     draw_matrix(figure, matrix, ("a", "b"))
@@ -96,7 +96,7 @@ def test_long_names_are_whole_and_apart() -> None:
     """Names of 50 letters are broken into lines, none covers another, all lie within the picture, and a dollar is a dollar."""
     shade = np.eye(len(LONG))
     figure = make_figure()
-    draw_matrix(figure, Matrix(shade, shade.astype(int).astype(str), "Blues", (0, 1), "share"), LONG)  # type: ignore[arg-type]
+    draw_matrix(figure, Matrix(shade, shade.astype(int).astype(str), "Blues", (0, 1), "share"), LONG)  # type: ignore[arg-type] # an array will do
     box = figure.get_tightbbox()
     inside = [label.get_window_extent() for axis in (figure.axes[0].xaxis, figure.axes[0].yaxis) for label in axis.get_ticklabels()]
 

@@ -40,7 +40,7 @@ def test_what_is_drawn_is_what_is_made() -> None:
     clips, augmentation = recorded(), Merge(ratio=0.5)
     made = augmentation.apply(clips, KINECT, CLASSES, 7)
     rows = merge_rows(clips, augmentation, KINECT, CLASSES, 7, 4)
-    one, other = made.made.donors[4]  # type: ignore[union-attr]
+    one, other = made.made.donors[4]  # type: ignore[union-attr] # merged clips have donors
 
     for row, number in zip((rows[0], rows[1], rows[3]), (one, other, 16), strict=True):
         np.testing.assert_array_equal(row.clip, made[number])

@@ -191,7 +191,7 @@ def test_wrong_input_is_told(given: str, said: str) -> None:
     """An unknown norm and views of another shape are refused in words."""
     anchor, view = views(6, 11, 2)
     with pytest.raises(ValueError, match=said):
-        cross_correlation_loss(anchor, view if given != "batch" else view[:, 1:], lambd=0.1, norm=given)  # type: ignore[arg-type]
+        cross_correlation_loss(anchor, view if given != "batch" else view[:, 1:], lambd=0.1, norm=given)  # type: ignore[arg-type] # the wrong name is the point
 
 
 @pytest.mark.parametrize(("clips", "features"), [(32, 256), (64, 48)])

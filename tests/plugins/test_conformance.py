@@ -47,7 +47,7 @@ def broken_rules(sound: str, fault: str) -> set[str]:
     body = {"__doc__": "A component with a fault.", "name": fault, "tiny": f"fault={fault}"}
     cls = attrs.frozen(type(fault, (SOUND[sound],), body))
     plugin = Plugin("faulty", "mgbench-faulty", "1", "")
-    loaded = Registry([plugin, *installed_plugins()], modules={plugin: plugin_of(cls)})  # type: ignore[call-arg]
+    loaded = Registry([plugin, *installed_plugins()], modules={plugin: plugin_of(cls)})  # type: ignore[call-arg] # any class of the kind
     found, broken = checks("mgbench-faulty", loaded), set()
     assert len(found) >= 4, loaded.failures
     for check in found:

@@ -3,7 +3,6 @@
 They take the weights of a network of ours, so that values and gradients can be compared.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -166,36 +165,3 @@ def msg3d(network: Any, clip: Tensor, joints: Tensor | None = None, skeleton: st
     if network.head is not None:
         x = torch.einsum("nctv,dc->ndtv", x, network.head.weight) + network.head.bias[:, None, None]
     return x.unflatten(0, (len(clip), persons))
-
-
-def ten_units(network: Any, clip: Tensor, joints: Tensor | None, spatial: Callable[..., Tensor], temporal: Callable[..., Tensor]) -> Tensor:
-    """Return the map `(N, M, D, T', V')` of 2s-AGCN or CTR-GCN.
-
-    Args:
-        network: of ours.
-        clip: `(N, M, C, T, V)`.
-        joints: the kept ones.
-        spatial: the graph convolution of `(N M, C, T, V')` by a part of a unit, given the kept joints `(N M, V')`.
-        temporal: the convolution over time by a part of a unit, given the stride.
-    """
-    kept, training = everyone(clip, joints), network.training
-    x = entered(clip, network.normalise.norm.norm, kept, training=training)
-    kept = kept.repeat_interleave(clip.shape[1], dim=0)
-    for number, unit in enumerate(network.units):
-        stride = 2 if number in {4, 7} else 1
-        y = normalised(spatial(x, unit.spatial, kept), unit.norm, training=training)
-        y = y + (x if isinstance(unit.down, torch.nn.Identity) else convolved(x, unit.down, 1, training=training))
-        y = temporal(functional.relu(y), unit.temporal, stride)
-        if number > 0:
-            y = y + (x if isinstance(unit.shortcut, torch.nn.Identity) else convolved(x, unit.shortcut, stride, training=training))
-        x = functional.relu(y)
-    return x.unflatten(0, (len(clip), clip.shape[1]))
-
-
-def tame(network: Any) -> Any:
-    """Return a network of ten units, which now do not multiply to numbers that drown differences."""
-    with torch.no_grad():
-        for unit in network.units:
-            unit.norm.weight.mul_(0.1)
-            unit.temporal.norm.weight.mul_(0.1)
-    return network

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mgbench import Encoder, Network, Skeleton
+from mgbench.graph import keep
 
 
 @attrs.frozen
@@ -57,10 +58,10 @@ class _DGCNN(Network):
 
     def forward(self, x: Tensor, joints: Tensor | None = None) -> Tensor:
         """Return `(N, M, D, T, V')`."""
-        if joints is not None:
-            x = x.gather(4, joints.expand(len(x), -1)[:, None, None, None].expand(-1, *x.shape[1:4], -1))
-        clips, persons, _, frames, places = x.shape
-        y, found = x.permute(0, 1, 3, 4, 2).flatten(1, 3), []  # (N, P, C)
+        clips, persons, _, frames, _ = x.shape
+        y = x.permute(0, 1, 3, 4, 2).flatten(1, 2)  # (N, M T, V, C)
+        y = y if joints is None else keep(y, joints)
+        places, y, found = y.shape[2], y.flatten(1, 2), []
         for layer in self.edges:
             y = layer(y)
             found.append(y)

@@ -27,7 +27,7 @@ class EDGCN(Encoder):
     """
 
     name = "edgcn"
-    citation = works.EDGCN
+    citation = f"{works.EDGCN}\n\n{works.MSG3D}"
     tiny = "width=4"
     gives: ClassVar[frozenset[str]] = frozenset({"joint_map", "drop_joints"})
 

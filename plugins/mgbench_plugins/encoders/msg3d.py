@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from mgbench import Encoder, Network, Skeleton
 from mgbench.graph import Graph, load_graph
+from mgbench_plugins import works
 from mgbench_plugins.encoders.layers import BranchedConv, PersonNorm, TemporalConv
 from mgbench_plugins.encoders.multiscale import MultiScale, Windowed
 
@@ -47,12 +48,7 @@ class MSG3D(Encoder):
     """
 
     name = "msg3d"
-    citation = """@inproceedings{liu2020msg3d,
-  title={Disentangling and Unifying Graph Convolutions for Skeleton-Based Action Recognition},
-  author={Liu, Ziyu and Zhang, Hongwen and Chen, Zhenghao and Wang, Zhiyong and Ouyang, Wanli},
-  booktitle={CVPR},
-  year={2020}
-}"""
+    citation = works.MSG3D
     tiny = "scales=(3,2),windows=(3,),width=6"
     gives: ClassVar[frozenset[str]] = frozenset({"joint_map", "drop_joints"})
 

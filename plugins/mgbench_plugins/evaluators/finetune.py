@@ -9,8 +9,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from mgbench import Evaluation, Evaluator, Probe, Recipe
+from mgbench.model import outputs
 from mgbench.train import derive_seed, make_optimizer
-from mgbench_plugins.evaluators.fitting import outputs, softmax_layer, train_epochs
+from mgbench_plugins.evaluators.fitting import softmax_layer, train_epochs
 
 
 @attrs.frozen

@@ -71,10 +71,3 @@ def train_epochs(
             loss = functional.cross_entropy(module(part.x[index]), part.label[index], label_smoothing=smoothing)
             descend(optimizer, loss, learning_rate(recipe, epoch * steps + step, recipe.epochs * steps), recipe.clip)
         yield epoch
-
-
-def outputs(module: nn.Module, x: Tensor, batch_size: int = 64) -> Tensor:
-    """Return what a module gives for each clip, in evaluation; of so many clips at a time, for the sake of memory."""
-    module.eval()
-    with torch.no_grad():
-        return torch.cat([module(part) for part in x.split(batch_size)])

@@ -6,9 +6,9 @@ from torch import Tensor
 
 from mgbench import Evaluation, Evaluator, Probe, Recipe
 from mgbench.metrics import batch_mean_accuracy
-from mgbench.model import Part, standardise
+from mgbench.model import Part, outputs, standardise
 from mgbench.train import make_optimizer
-from mgbench_plugins.evaluators.fitting import logistic_regression, outputs, softmax_layer, train_epochs
+from mgbench_plugins.evaluators.fitting import logistic_regression, softmax_layer, train_epochs
 
 
 @attrs.frozen

@@ -7,9 +7,8 @@ import torch
 from torch import Generator, Tensor
 
 from mgbench import Evaluation, Evaluator, Probe
-from mgbench.model import Part
+from mgbench.model import Part, outputs
 from mgbench_plugins.evaluators.finetune import Finetune
-from mgbench_plugins.evaluators.fitting import outputs
 
 
 @attrs.frozen

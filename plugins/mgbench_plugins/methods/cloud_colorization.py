@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from mgbench import Backbone, Batch, Method, Objective, Recipe, View
+from mgbench.sequences import clips_before_the_end
 from mgbench_plugins.augmentations.views import present, valid_frames
 from mgbench_plugins.methods.contrast import full
 from mgbench_plugins.methods.scaled import Scaled, scaled
@@ -118,8 +119,8 @@ class _Objective(Objective):
         clips, persons, frames, joints, _ = x.shape
         colours = colours_of(self.method.colours, persons, frames, joints, x.device).to(x.dtype)
         cloud = torch.cat([x, colours.expand(clips, -1, -1, -1, -1)], dim=4).flatten(1, 3)
-        valid = (torch.arange(frames, device=x.device) < valid_frames(view)[:, None])[:, None, None, :, None]
-        there = (present(view.x, self.backbone.skeleton) & valid).permute(0, 1, 3, 4, 2).expand(-1, -1, -1, joints, -1)
+        there = present(view.x, self.backbone.skeleton) & clips_before_the_end(view.x, valid_frames(view))
+        there = there.permute(0, 1, 3, 4, 2).expand(-1, -1, -1, joints, -1)
         return chamfer(full(points), cloud, there.flatten(1))
 
     def embedder(self) -> nn.Module:

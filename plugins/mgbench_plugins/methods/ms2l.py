@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from mgbench import Backbone, Batch, Method, Objective, Recipe, View
-from mgbench.sequences import before_the_end, frame_features, frame_vectors
+from mgbench.sequences import before_the_end, clips_before_the_end, frame_features, frame_vectors
 from mgbench_plugins import works
 from mgbench_plugins.augmentations.views import take_frames, valid_frames
 from mgbench_plugins.methods.contrast import full, perceptron
@@ -54,7 +54,7 @@ class MS2L(Method):
 def without_end(x: Tensor, length: Tensor, masked: float) -> Tensor:
     """Return clips `(N, M, C, T, V)` whose last valid frames, this share of them, are zero."""
     kept = length - (masked * length).round()
-    return torch.where((torch.arange(x.shape[3], device=x.device) < kept[:, None])[:, None, None, :, None], x, 0)
+    return torch.where(clips_before_the_end(x, kept), x, 0)
 
 
 def shuffled(x: Tensor, length: Tensor, orders: Tensor) -> Tensor:

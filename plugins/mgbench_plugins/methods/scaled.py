@@ -4,13 +4,14 @@ import torch
 from torch import Tensor, nn
 
 from mgbench import Backbone, View
+from mgbench.sequences import clips_before_the_end
 
 
 def to_unit(x: Tensor, length: Tensor | None = None) -> Tensor:
     """Return clips `(N, M, C, T, V)` whose valid frames span -1 to 1 on each axis; an axis on which nothing differs becomes zero."""
     low, high = x, x
     if length is not None:
-        valid = (torch.arange(x.shape[3], device=x.device) < length[:, None])[:, None, None, :, None]
+        valid = clips_before_the_end(x, length)
         low, high = torch.where(valid, x, torch.inf), torch.where(valid, x, -torch.inf)
     low, high = low.amin(dim=(1, 3, 4), keepdim=True), high.amax(dim=(1, 3, 4), keepdim=True)
     return (x - (low + high) / 2) / ((high - low) / 2).clamp(min=torch.finfo(x.dtype).tiny)

@@ -114,7 +114,7 @@ def test_only_what_is_valid_is_taken() -> None:
 def test_drawn_per_batch_clips_are_cut_alike() -> None:
     """With `draw=batch` one stretch serves the batch, by default each clip has its own."""
     for draw, different in (("batch", 1), ("clip", 40)):
-        start, length = stretches(CropResize(draw=draw), 40, 200)  # type: ignore[arg-type]
+        start, length = stretches(CropResize(draw=draw), 40, 200)  # type: ignore[arg-type] # one of the literals
         assert len(torch.stack([start, length]).unique(dim=1)[0]) == different
 
 

@@ -69,7 +69,7 @@ def test_the_clips_themselves_stay() -> None:
 @pytest.mark.parametrize("draw", ["batch", "clip"])
 def test_no_token_masks_nothing(draw: str) -> None:
     """With `count=0` every joint is kept."""
-    joints = kept(CentralSpatialMasking(count=0, draw=draw), Generator().manual_seed(0))  # type: ignore[arg-type]
+    joints = kept(CentralSpatialMasking(count=0, draw=draw), Generator().manual_seed(0))  # type: ignore[arg-type] # one of the literals
 
     assert torch.equal(joints, torch.arange(25).expand_as(joints))
 
@@ -77,7 +77,7 @@ def test_no_token_masks_nothing(draw: str) -> None:
 @pytest.mark.parametrize("draw", ["batch", "clip"])
 def test_a_joint_is_always_left(draw: str) -> None:
     """However many tokens are asked for, one joint remains."""
-    csm = CentralSpatialMasking(count=99, draw=draw)  # type: ignore[arg-type]
+    csm = CentralSpatialMasking(count=99, draw=draw)  # type: ignore[arg-type] # one of the literals
     left = [kept(csm, Generator().manual_seed(seed)).shape[-1] for seed in range(20)]
 
     assert min(left) >= 1

@@ -40,7 +40,7 @@ def test_mirrored_bodies_are_mirror_images() -> None:
 @pytest.mark.parametrize("mode", ["index", "mirror"])
 def test_flipping_twice_changes_nothing(mode: str) -> None:
     """A flip is its own inverse."""
-    x, flip = clips(), Flip(p=1.0, mode=mode)  # type: ignore[arg-type]
+    x, flip = clips(), Flip(p=1.0, mode=mode)  # type: ignore[arg-type] # one of the literals
 
     assert torch.equal(flipped(flip, flipped(flip, x)), x)
 

@@ -73,7 +73,7 @@ def test_no_joint_may_go() -> None:
 def test_drawn_per_batch_clips_have_one_hole() -> None:
     """With `draw=batch` the same joints of the same frames go; by default each clip loses its own."""
     for each, draw in ((1, "batch"), (30, "clip")):
-        hidden, when = holes(JointMask(draw=draw), 30)  # type: ignore[arg-type]
+        hidden, when = holes(JointMask(draw=draw), 30)  # type: ignore[arg-type] # one of the literals
         assert len(hidden.unique(dim=0)) == len(when.unique(dim=0)) == each
 
 

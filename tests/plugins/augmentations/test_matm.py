@@ -50,7 +50,7 @@ def test_frames_of_greatest_motion_go(persons: int) -> None:
 def test_as_many_go_again_at_random(draw: str) -> None:
     """With the random part 30 of 50 frames are left, in order, all among those that motion spared."""
     x = clips()
-    y = masked(MotionTemporalMasking(draw=draw), x)  # type: ignore[arg-type]
+    y = masked(MotionTemporalMasking(draw=draw), x)  # type: ignore[arg-type] # one of the literals
 
     assert y.shape == (4, 1, 3, 30, 25)
     for found, spared in zip(numbers(y, x), by_motion(x, 10), strict=True):

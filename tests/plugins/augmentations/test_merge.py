@@ -80,7 +80,7 @@ def test_by_the_first_frame_alone_the_second_keeps_its_drift() -> None:
 def test_bones_inside_each_part_keep_their_lengths(align: str) -> None:
     """Moving a part bends and stretches nothing in it."""
     first, second = recorded()[0], recorded()[5]
-    merged, _ = Merge(align=align).combine(first, second, KINECT, np.random.default_rng(0))  # type: ignore[arg-type]
+    merged, _ = Merge(align=align).combine(first, second, KINECT, np.random.default_rng(0))  # type: ignore[arg-type] # fields of any kind
     np.testing.assert_array_equal(bones(merged, KINECT, UPPER), bones(first, KINECT, UPPER))
     given_by = second[nearest_frames(len(first), len(second))]
     np.testing.assert_allclose(bones(merged, KINECT, LEGS), bones(given_by, KINECT, LEGS), atol=1e-5)
@@ -103,7 +103,7 @@ def test_normalising_the_set_changes_no_merge(seed: int, align: str) -> None:
     rng = np.random.default_rng(seed)
     first, second = body(rng, 12), body(rng, 20)
     scale, shift = rng.uniform(0.2, 5, size=3).astype(np.float32), rng.normal(size=3).astype(np.float32)
-    augmentation = Merge(align=align)  # type: ignore[arg-type]
+    augmentation = Merge(align=align)  # type: ignore[arg-type] # one of the literals
     after, _ = augmentation.combine(first, second, KINECT, rng)
     before, _ = augmentation.combine(first * scale + shift, second * scale + shift, KINECT, rng)
     np.testing.assert_allclose(before, after * scale + shift, rtol=1e-4, atol=1e-4)
@@ -138,8 +138,8 @@ def test_what_was_not_seen_stays_unseen() -> None:
 def test_the_parts_of_every_skeleton(layout: str, part: str, meets: str) -> None:
     """Parts are the skeleton's, and meet where its tree is cut; without legs the default is arms."""
     skeleton = load_skeleton(layout)
-    assert skeleton.joints[meeting_joint(skeleton, part)] == meets  # type: ignore[arg-type]
-    names = {skeleton.joints[joint] for joint in second_part(skeleton, part)}  # type: ignore[arg-type]
+    assert skeleton.joints[meeting_joint(skeleton, part)] == meets  # type: ignore[arg-type] # one of the literals
+    names = {skeleton.joints[joint] for joint in second_part(skeleton, part)}  # type: ignore[arg-type] # one of the literals
     if part == "side":
         assert all(name.endswith("_right") for name in names)
     assert second_part(skeleton, "auto") == second_part(skeleton, "legs" if skeleton.parts["legs"] else "arms")
@@ -181,7 +181,7 @@ def test_labels_are_mixed_by_joints_or_by_halves() -> None:
     """Y = s y_i + (1 - s) y_j with s the share of the first donor's joints, or one half (eq. 8)."""
     clips = recorded()
     for share, expected in (("joints", len(UPPER) / 25), ("half", 0.5)):
-        grown = Merge(share=share, classes=CLASSES[:2], ratio=0.5).apply(clips, KINECT, CLASSES, 0)  # type: ignore[arg-type]
+        grown = Merge(share=share, classes=CLASSES[:2], ratio=0.5).apply(clips, KINECT, CLASSES, 0)  # type: ignore[arg-type] # one of the literals
         assert grown.made is not None
         for row, (one, other) in zip(grown.class_shares(4)[len(clips) :], grown.made.donors, strict=True):
             wanted = np.zeros(4)
@@ -230,10 +230,10 @@ def test_no_clip_is_merged_with_itself() -> None:
 def test_the_prior_is_kept_with_a_digest_that_follows_the_data() -> None:
     """Notes hold the hard pairs by name and the distances; other data, another digest."""
     clips = recorded()
-    (note,) = Merge().apply(clips, KINECT, CLASSES, 0).made.notes  # type: ignore[union-attr]
+    (note,) = Merge().apply(clips, KINECT, CLASSES, 0).made.notes  # type: ignore[union-attr] # merged clips have notes
     assert note["hard"] == [["Moving legs", "Crossing legs"]]
     assert note["prior"]["clips"] == [12, 6, 4, 2]
-    (other,) = Merge().apply(clips.select(np.arange(1, len(clips))), KINECT, CLASSES, 0).made.notes  # type: ignore[union-attr]
+    (other,) = Merge().apply(clips.select(np.arange(1, len(clips))), KINECT, CLASSES, 0).made.notes  # type: ignore[union-attr] # merged clips have notes
     assert other["prior"]["digest"] != note["prior"]["digest"]
 
 
@@ -258,7 +258,7 @@ def test_classes_that_cannot_be_merged_are_told() -> None:
         Merge().apply(recorded((5, 0, 0, 0)), KINECT, CLASSES, 0)
     for wrong in ({"classes": ("one",)}, {"classes": ("one", "two"), "prior": "clusters"}):
         with pytest.raises(SpecError, match=r"merge\[classes\] got"):
-            Merge(**wrong)  # type: ignore[arg-type]
+            Merge(**wrong)  # type: ignore[arg-type] # the wrong value is the point
 
 
 def test_the_papers_presets() -> None:

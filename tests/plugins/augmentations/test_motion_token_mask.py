@@ -108,4 +108,4 @@ def test_scores_are_no_motion() -> None:
     other[:, :, 2] *= 100
     views = [MotionTokenMasking(length=4).apply(View(one), skeleton, Generator().manual_seed(1)).tokens for one in (x, other)]
 
-    assert torch.equal(*views)  # type: ignore[arg-type]
+    assert torch.equal(*views)  # type: ignore[arg-type] # views that have tokens

@@ -19,7 +19,7 @@ def clips(count: int, frames: int = 20) -> Tensor:
 
 def reversed_(view: View, seed: int = 0, **fields: float | str) -> View:
     """Apply the component."""
-    return Reverse(**fields).apply(view, SKELETON, Generator().manual_seed(seed))  # type: ignore[arg-type]
+    return Reverse(**fields).apply(view, SKELETON, Generator().manual_seed(seed))  # type: ignore[arg-type] # fields of any kind
 
 
 def test_the_last_frame_comes_first() -> None:

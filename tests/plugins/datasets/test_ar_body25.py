@@ -33,7 +33,7 @@ def write(folder: Path, **changes: npt.NDArray[np.generic] | None) -> Path:
     xy[..., 1] = np.arange(92)[:, None] + np.arange(25) / 100
     arrays = {"keypoints": xy, "label": label, "class_names": np.array(CLASSES), **changes}
     path = folder / "ar_body25.npz"
-    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})  # type: ignore[arg-type]
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})  # type: ignore[arg-type] # numpy's stub wants a flag first
     return path
 
 

@@ -57,7 +57,7 @@ def npy(x: npt.NDArray[Any]) -> bytes:
 def npz(**held: npt.NDArray[Any]) -> bytes:
     """Write `.npz`."""
     stream = io.BytesIO()
-    np.savez(stream, **held)  # type: ignore[arg-type]
+    np.savez(stream, **held)  # type: ignore[arg-type] # numpy's stub wants a flag first
     return stream.getvalue()
 
 

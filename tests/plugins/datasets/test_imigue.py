@@ -35,7 +35,7 @@ def checked(clips: Clips, dataset: Imigue) -> Clips:
 @pytest.mark.parametrize("joints", ["body25", "imigue22"])
 def test_the_fixtures_load(joints: str, data_folder: Path) -> None:
     """Recordings in iMiGUE's layout give the clips that their label files list, one frame less where a header takes the first."""
-    dataset = Imigue(joints=joints)  # type: ignore[arg-type]
+    dataset = Imigue(joints=joints)  # type: ignore[arg-type] # one of the literals
     folder = dataset_folder(dataset, data_folder / "format_fixtures")
     val, test = (checked(dataset.load(split, folder), dataset) for split in SPLITS[1:])
 
@@ -69,7 +69,7 @@ def test_without_training_videos_those_of_validation_are_fitted_on(data_folder: 
 @pytest.mark.parametrize("header", [counted(), counted("frame"), "," * 105])
 def test_frames_count_lines_from_zero_with_the_header(joints: str, header: str, tmp_path: Path) -> None:
     """Labels name the first and the last line, counted from 0: with a header the first frame is 1, and frame 0 is no frame."""
-    dataset, x = Imigue(joints=joints), recording(6)  # type: ignore[arg-type]
+    dataset, x = Imigue(joints=joints), recording(6)  # type: ignore[arg-type] # one of the literals
     write_video(tmp_path / "imigue_skeleton_train", 12, x, "31,0,3\n99,2,2\n1,4,5\n")
     write_video(tmp_path / "imigue_skeleton_train", 13, x, "31,0,3\n99,2,2\n1,4,6\n", header)
     clips = checked(dataset.load("train", tmp_path), dataset)

@@ -30,7 +30,7 @@ def test_the_protocols_are_the_published_ones(protocol: str, split: Split, tmp_p
     """X-Sub trains on twenty people, X-View on the second and third camera; labels are the numbers of actions less one."""
     for performer in range(1, 41):
         write_clip(tmp_path, f"S017C{performer % 3 + 1:03}P{performer:03}R002A060")
-    clips = checked(Ntu60(protocol=protocol).load(split, tmp_path))  # type: ignore[arg-type]
+    clips = checked(Ntu60(protocol=protocol).load(split, tmp_path))  # type: ignore[arg-type] # one of the literals
     inside = {"xsub": TRAINING, "xview": [performer for performer in range(1, 41) if performer % 3]}[protocol]
     assert clips.subject.tolist() == [p for c in "123" for p in range(1, 41) if p % 3 + 1 == int(c) and (p in inside) == (split == "train")]
     assert set(clips.label.tolist()) == {59}
@@ -99,4 +99,4 @@ def test_a_split_without_recordings_is_told(tmp_path: Path) -> None:
 def test_there_is_no_validation_split() -> None:
     """The protocols have none, and the published counts are those less the owners' list."""
     assert Ntu60().splits == SPLITS
-    assert sum(Ntu60().published.values()) == sum(Ntu60(protocol="xview").published.values()) == 56_880 - 302  # type: ignore[arg-type]
+    assert sum(Ntu60().published.values()) == sum(Ntu60(protocol="xview").published.values()) == 56_880 - 302  # type: ignore[arg-type] # one of the literals

@@ -27,7 +27,7 @@ def test_real_recordings_in_dense_layouts(folder: str, data_folder: Path) -> Non
     dataset = Packed(folder=folder, skeleton="kinect25").at(root / folder)
     assert (dataset.splits, dataset.persons, dataset.classes[-1]) == (("train", "test"), 2, "class 4")
     for split, first in (("train", "S01"), ("test", "S03")):
-        clips = loaded(root / folder, split, folder=folder)  # type: ignore[arg-type]
+        clips = loaded(root / folder, split, folder=folder)  # type: ignore[arg-type] # fields of any kind
         recording = np.fromfile(data_folder / "wmft_kinect25" / "data" / f"{first}_healthy_task01.bin", "<f4").reshape(-1, 25, 3)
         assert clips.x.shape == (8 * 64, 2, 25, 3)
         assert clips.frames.tolist() == [64] * 8
@@ -69,7 +69,7 @@ def test_clips_come_back(mine: Path) -> None:
     clips = loaded(mine)
     assert (clips.clip, clips.label.tolist(), clips.frames.tolist()) == (("a", "b"), [0, 2], [4, 4])
     np.testing.assert_array_equal(clips[1], x[1].transpose(1, 3, 2, 0))
-    assert Packed(**KINECT).at(mine).classes == ("class 1", "class 2", "class 3")  # type: ignore[arg-type]
+    assert Packed(**KINECT).at(mine).classes == ("class 1", "class 2", "class 3")  # type: ignore[arg-type] # fields of any kind
 
 
 def test_what_is_packed_tells_all_that_cells_need(mine: Path, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_files_stay_in_the_folder(name: str) -> None:
     """A skeleton's or archive's file is named without a path."""
     for field in ("skeleton", "file"):
         with pytest.raises(ValueError, match=f"{field} got .*without a path"):
-            Packed(**{field: name})  # type: ignore[arg-type]
+            Packed(**{field: name})  # type: ignore[arg-type] # the wrong value is the point
 
 
 def test_fields_are_read_as_text() -> None:
@@ -145,7 +145,7 @@ def test_links_do_not_leave_the_root(what: str, mine: Path, tmp_path: Path) -> N
         (root / "other" / "x.npy").symlink_to(outside)
         (root / "mine" / "more").symlink_to(root / "other" if what == "inner" else Path("../other"))
     with pytest.raises(DataError, match="is a link that leaves the data root"):
-        Packed(**KINECT).at(root / "mine")  # type: ignore[arg-type]
+        Packed(**KINECT).at(root / "mine")  # type: ignore[arg-type] # fields of any kind
 
 
 def test_the_folder_itself_may_be_a_link(mine: Path, tmp_path: Path) -> None:

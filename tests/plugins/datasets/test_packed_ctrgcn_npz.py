@@ -41,7 +41,7 @@ def arrays(**changed: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
 
 def write(folder: Path, held: dict[str, npt.NDArray[Any]], *, name: str = "mine.npz", small: bool = False) -> Path:
     """Write an archive and return its path."""
-    (np.savez_compressed if small else np.savez)(folder / name, **held)  # type: ignore[arg-type]
+    (np.savez_compressed if small else np.savez)(folder / name, **held)  # type: ignore[arg-type] # numpy's stub wants a flag first
     return folder / name
 
 

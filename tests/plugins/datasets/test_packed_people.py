@@ -16,7 +16,7 @@ ACCEPT = "split the clips by people, or accept it with shared_subjects=true, whi
 def test_class_names_are_listed(mine: Path) -> None:
     """`classes.txt` names classes in the order of the labels; a label behind its end, and a name that is there twice, are refused."""
     (mine / "classes.txt").write_text("wave\npoint\nrest\nnever seen\n")
-    assert Packed(**KINECT).at(mine).classes == ("wave", "point", "rest", "never seen")  # type: ignore[arg-type]
+    assert Packed(**KINECT).at(mine).classes == ("wave", "point", "rest", "never seen")  # type: ignore[arg-type] # fields of any kind
     (mine / "classes.txt").write_text("wave\npoint\n")
     refused("'{}/train_data.npy', clip 'b' has class number 2; classes.txt beside it names 0 to 1.", mine)
     (mine / "classes.txt").write_text("wave\nwave\n")
@@ -116,7 +116,7 @@ def test_val_is_the_test_split_where_there_is_no_other(parts: str, splits: str, 
     """What the field calls val is scored; only beside a test part it is a validation split."""
     for part in parts.split():
         write(tmp_path / "mine", part, [part])
-    dataset = Packed(**KINECT).at(tmp_path / "mine")  # type: ignore[arg-type]
+    dataset = Packed(**KINECT).at(tmp_path / "mine")  # type: ignore[arg-type] # fields of any kind
     assert dataset.splits == tuple(splits.split())
     assert [dataset.load(split, tmp_path).clip[0] for split in dataset.splits] == parts.split()
 

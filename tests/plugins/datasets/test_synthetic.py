@@ -15,10 +15,10 @@ from mgbench_plugins.methods.untrained import Untrained
 
 from mgbench import Backbone, Batch, Clips, Evaluator, Probe, View
 from mgbench.components import Split
-from mgbench.metrics import top_k
 from mgbench.model import Part
 from mgbench.preprocess import densify
 from mgbench.preprocessings import preprocessing
+from mgbench.scoring import top_k
 from mgbench.train import derive_seed
 
 
@@ -177,7 +177,7 @@ def accuracy(dataset: Synthetic, evaluator: Evaluator) -> float:
         Part(densify(clips, dataset.skeleton, preprocessing("frame50")), torch.from_numpy(clips.label))
         for clips in (dataset.load("train", None), dataset.load("test", None))
     ]
-    return top_k(evaluator.evaluate(Probe(*sides, len(dataset.classes), 0)).scores, sides[1].label, 1)
+    return top_k(evaluator.evaluate(Probe(*sides, len(dataset.classes), 0)).scores.numpy(), sides[1].label.numpy(), 1)
 
 
 def random_features(dataset: Synthetic, *, calibrate: bool) -> float:
@@ -193,7 +193,7 @@ def random_features(dataset: Synthetic, *, calibrate: bool) -> float:
             objective(Batch((View(x),), None, torch.arange(len(x)), torch.from_numpy(clips.frames)), torch.Generator())
         with torch.no_grad():
             sides.append(Part(torch.cat([backbone.eval()(part) for part in x.split(128)]), torch.from_numpy(clips.label)))
-    return top_k(Linear().evaluate(Probe(*sides, len(dataset.classes), 0)).scores, sides[1].label, 1)
+    return top_k(Linear().evaluate(Probe(*sides, len(dataset.classes), 0)).scores.numpy(), sides[1].label.numpy(), 1)
 
 
 @pytest.mark.slow

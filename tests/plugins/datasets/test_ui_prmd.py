@@ -33,7 +33,7 @@ def write(folder: Path, **changes: npt.NDArray[np.generic] | None) -> Path:
         **changes,
     }
     path = folder / "ui_prmd_kinect22.npz"
-    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})  # type: ignore[arg-type]
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})  # type: ignore[arg-type] # numpy's stub wants a flag first
     return path
 
 
@@ -56,7 +56,7 @@ def loaded(folder: Path, dataset: UiPrmd) -> dict[Split, Clips]:
 @pytest.mark.parametrize(("movements", "each"), [("both", 20), ("correct", 10), ("incorrect", 10)])
 def test_the_real_clips_are_those_counted(movements: str, each: int, data_folder: Path) -> None:
     """2,000 clips of 151,158 frames, half of them done well: ten movements, ten people, ten times."""
-    dataset = UiPrmd(movements=movements)  # type: ignore[arg-type]
+    dataset = UiPrmd(movements=movements)  # type: ignore[arg-type] # one of the literals
     splits = loaded(dataset_folder(dataset, data_folder), dataset)
 
     for split, clips in splits.items():
@@ -84,7 +84,7 @@ def test_the_real_clips_are_upright_bodies(data_folder: Path) -> None:
 def test_the_owners_files_give_the_positions_of_the_archive(data_folder: Path) -> None:
     """Offsets turned by their angles are where the archive has the joints, to the hundredth of a centimetre that it keeps."""
     folder = dataset_folder(UiPrmd(), data_folder)
-    read, kept = (UiPrmd(layout=layout, movements="correct").load("train", folder) for layout in ("text", "npz"))  # type: ignore[arg-type]
+    read, kept = (UiPrmd(layout=layout, movements="correct").load("train", folder) for layout in ("text", "npz"))  # type: ignore[arg-type] # one of the literals
 
     assert read.clip == tuple(f"m{movement:02}_s01_e01" for movement in range(1, 11))
     for i, name in enumerate(read.clip):

@@ -42,7 +42,7 @@ def real(data_folder: Path) -> Path:
 
 def loaded(folder: Path, split: Split, **options: object) -> Clips:
     """Load a split."""
-    return Wmft(**options).load(split, folder)  # type: ignore[arg-type]
+    return Wmft(**options).load(split, folder)  # type: ignore[arg-type] # fields of any kind
 
 
 @pytest.mark.data

@@ -4,8 +4,8 @@ import torch
 from mgbench_plugins.evaluators.majority import Majority
 
 from mgbench import Probe
-from mgbench.metrics import top_k
 from mgbench.model import Part
+from mgbench.scoring import top_k
 
 
 def probe() -> Probe:
@@ -23,7 +23,7 @@ def test_every_clip_gets_the_shares_of_training() -> None:
 
 def test_the_answer_is_the_most_frequent_class() -> None:
     """Accuracy is the test share of the training majority, and top-k that of the k most frequent."""
-    scores, label = Majority().evaluate(probe()).scores, probe().test.label
+    scores, label = Majority().evaluate(probe()).scores.numpy(), probe().test.label.numpy()
 
     assert top_k(scores, label, 1) == 1 / 5
     assert top_k(scores, label, 3) == 3 / 5

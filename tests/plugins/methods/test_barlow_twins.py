@@ -83,7 +83,7 @@ def test_the_loss_is_that_of_the_two_views_projections(lambd: float) -> None:
     batch = two_views(method)
     first, second = (View(view.x.double()) for view in batch.views)
     loss = objective(Batch((first, second), None, batch.index, batch.length), Generator())["loss"]
-    projector = plain(objective.projector)  # type: ignore[arg-type]
+    projector = plain(objective.projector)  # type: ignore[arg-type] # is one
     expected = by_definition(projector(backbone(first.x)), projector(backbone(second.x)), lambd)
 
     torch.testing.assert_close(loss, expected)

@@ -32,7 +32,7 @@ def doubt(objective: Any, frames: Tensor, said: Tensor) -> Tensor:
     adversary = objective.adversary
     logits = [adversary.judge(adversary.read(one)[0][:, -1]).squeeze(1) for one in (frames, said)]
     pairs = [(one, torch.full_like(one, recorded)) for one, recorded in zip(logits, (1.0, 0.0), strict=True)]
-    return sum(functional.binary_cross_entropy_with_logits(*pair) for pair in pairs)  # type: ignore[return-value]
+    return sum(functional.binary_cross_entropy_with_logits(*pair) for pair in pairs)  # type: ignore[return-value] # not of no pairs
 
 
 @pytest.mark.parametrize("persons", [1, 2])

@@ -82,13 +82,13 @@ def attended(tokens: Tensor, norm: nn.LayerNorm, attention: nn.MultiheadAttentio
 @pytest.mark.parametrize("tokens", ["time", "cells"])
 def test_the_probed_feature_is_the_attentions_output(tokens: str, persons: int) -> None:
     """Attended, a clip is the mean of its tokens and of what they gather: pre-norm, residual, then over persons."""
-    module, backbone = embedder(MGRL(projector=32, attention=tokens), persons=persons)  # type: ignore[arg-type]
+    module, backbone = embedder(MGRL(projector=32, attention=tokens), persons=persons)  # type: ignore[arg-type] # one of the literals
     x = clips(persons)
     maps = backbone.map(x)  # (N, M, D, T', V')
     norm, attention = module.norm, module.attention
     for clip, features in zip(maps, module(x), strict=True):
         rows = [one.mean(dim=2).T if tokens == "time" else one.flatten(1).T for one in clip]
-        expected = torch.stack([attended(row, norm, attention) for row in rows]).mean(dim=0)  # type: ignore[arg-type]
+        expected = torch.stack([attended(row, norm, attention) for row in rows]).mean(dim=0)  # type: ignore[arg-type] # modules' parts are of any type
         torch.testing.assert_close(features, expected)
 
 
@@ -106,7 +106,7 @@ def test_the_order_of_tokens_does_not_matter() -> None:
     x = clips()
     frames, joints = (torch.randperm(n, generator=Generator().manual_seed(n)) for n in (8, 25))
     for tokens in ("time", "cells"):
-        module, _ = embedder(MGRL(projector=32, heads=3, attention=tokens), Bare())  # type: ignore[arg-type]
+        module, _ = embedder(MGRL(projector=32, heads=3, attention=tokens), Bare())  # type: ignore[arg-type] # one of the literals
 
         torch.testing.assert_close(module(x[:, :, :, frames]), module(x))
         torch.testing.assert_close(module(x[..., joints]), module(x))
@@ -150,7 +150,7 @@ def test_the_loss_is_computed_on_attended_features() -> None:
     objective = method.build(Backbone(TINY, SKELETON, 1), 3).train()
     drawn = batch(method)
     features = [objective.embedder()(view.x, view.joints) for view in drawn.views]
-    projections = objective.projector(features)  # type: ignore[operator]
+    projections = objective.projector(features)  # type: ignore[operator] # modules' parts are of any type
     total = torch.zeros(())
     for view in projections[1:]:
         a, b = ((z - z.mean(dim=0)) / (z.var(dim=0, unbiased=False) + 1e-5).sqrt() for z in (projections[0], view))

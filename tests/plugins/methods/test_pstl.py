@@ -57,7 +57,7 @@ def test_the_loss_is_the_sum_of_two() -> None:
     views = tuple(View(view.x.double(), view.joints) for view in drawn.views)
     loss = objective(Batch(views, None, drawn.index, drawn.length), Generator())["loss"]
     anchor, spatial, temporal = (
-        objective.projector([backbone(view.x, view.joints)])[0]  # type: ignore[operator]
+        objective.projector([backbone(view.x, view.joints)])[0]  # type: ignore[operator] # modules' parts are of any type
         for view in views
     )
 
@@ -90,7 +90,7 @@ def test_defaults_are_those_of_the_public_code() -> None:
         Rotate(degrees=30.0, others=1.0),
         Flip(p=0.5, mode="index"),
     )
-    assert all(step.draw == "batch" for step in method.augment)  # type: ignore[attr-defined]
+    assert all(step.draw == "batch" for step in method.augment)  # type: ignore[attr-defined] # modules' parts are of any type
     assert method.views == ((), (CentralSpatialMasking(),), (MotionTemporalMasking(extra_random_drop=True),))
     assert (method.projector, method.lambd) == (6144, 2e-4)
     assert method.recipe == Recipe(lr=5e-3, weight_decay=1e-5, warmup=10, epochs=150, batch_size=128)

@@ -40,7 +40,7 @@ def cross_entropy(logits: Tensor, label: Tensor, smoothing: float) -> Tensor:
 def test_the_loss_is_cross_entropy(smoothing: float) -> None:
     """It is the cross-entropy of the linear layer's logits against the labels, smoothed where asked."""
     module, drawn = objective(Supervised(smoothing=smoothing)), batch()
-    logits = module.head(module.backbone(drawn.views[0].x))  # type: ignore[operator]
+    logits = module.head(module.backbone(drawn.views[0].x))  # type: ignore[operator] # modules' parts are of any type
     assert drawn.label is not None
     expected = cross_entropy(logits, drawn.label, smoothing)
 
@@ -69,7 +69,7 @@ def test_labels_are_those_of_the_clips_drawn() -> None:
 
 def test_the_layer_has_one_output_a_class() -> None:
     """The head goes from D to the classes of the data set."""
-    assert objective(Supervised(), classes=7).head.weight.shape == (7, 16)  # type: ignore[union-attr]
+    assert objective(Supervised(), classes=7).head.weight.shape == (7, 16)  # type: ignore[union-attr] # modules' parts are of any type
 
 
 def test_the_backbone_is_what_is_kept() -> None:

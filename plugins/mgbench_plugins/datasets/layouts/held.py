@@ -102,10 +102,10 @@ def check_entries(path: Path, names: Sequence[object], labels: Sequence[object])
     """Return names and class numbers, or raise `DataError` that names the first entry that is none."""
     for index, (name, label) in enumerate(zip(names, labels, strict=True)):
         whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
-        if not isinstance(name, str) or not name or not whole or not 0 <= int(label) < CLASSES:  # type: ignore[call-overload]
+        if not isinstance(name, str) or not name or not whole or not 0 <= int(label) < CLASSES:  # type: ignore[call-overload] # checked just before
             msg = f"{str(path)!r}, entry {index} is ({name!r}, {label!r}); allowed are a name and a class number 0 to {CLASSES - 1}."
             raise DataError(msg)
-    return [str(name) for name in names], [int(label) for label in labels]  # type: ignore[call-overload]
+    return [str(name) for name in names], [int(label) for label in labels]  # type: ignore[call-overload] # checked just before
 
 
 def channels_fit(channels: int, skeleton: Skeleton) -> bool:
