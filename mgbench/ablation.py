@@ -8,7 +8,9 @@ import numpy as np
 import polars
 
 from mgbench import exchange
-from mgbench.board import difference_text, escape, named
+from mgbench.boards.lines import named
+from mgbench.boards.measured import difference_text
+from mgbench.boards.sheet import escape
 from mgbench.catalogue import Catalogue
 from mgbench.clips import Ints
 from mgbench.confusion import Figure, Floats, accuracy, classes_of, confusions, macro_f1, recall_of
@@ -171,7 +173,7 @@ def _difference(figure: _Figure, mine: _Measured, base: _Measured) -> str:
     one = base.counts[[base.seeds.index(seed) for seed in common]]
     other = mine.counts[[mine.seeds.index(seed) if mine.seeds else 0 for seed in common]]
     gap = exchange.value(other, figure.of) - exchange.value(one, figure.of)
-    return difference_text(gap, exchange.exchange_test(one, other, figure.of))
+    return escape(difference_text(gap, exchange.exchange_test(one, other, figure.of)))
 
 
 def _recalls(labels: list[str], found: dict[str, _Measured], hard: dict[int, str]) -> Iterator[str]:

@@ -8,6 +8,7 @@ import numpy as np
 import polars
 
 from mgbench import stats
+from mgbench.boards.ranks import paired_p
 from mgbench.errors import MgbenchError
 from mgbench.records import read_predictions
 from mgbench.standing import Standing
@@ -163,7 +164,7 @@ def pair(a: Standing, b: Standing, evaluator: str) -> Paired:
         only_a=int((base & ~right).sum()),
         only_b=int((right & ~base).sum()),
         difference=float(np.mean(differences)),
-        p=stats.sign_flip(differences) if len(differences) > 1 else None,
+        p=paired_p(differences) if len(differences) > 1 else None,
     )
 
 

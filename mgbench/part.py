@@ -69,8 +69,8 @@ class Part:
 
     @cached_property
     def slug(self) -> str:
-        """The spec in letters that every file system takes."""
-        return re.sub(r"[^a-z0-9_]+", "-", self.spec.lower()).strip("-")[:40]
+        """The beginning of the spec in letters that every file system takes."""
+        return slug_of(self.spec)[:40]
 
     def value(self, parameter: str) -> str:
         """Return a parameter's text."""
@@ -80,6 +80,11 @@ class Part:
         """Return it for `spec.json`."""
         stored = attrs.asdict(self, filter=lambda field, _: field.name not in {"modules", "how", "folders"})
         return {**stored, "parameters": dict(self.parameters)}
+
+
+def slug_of(spec: str) -> str:
+    """Return a spec in letters that every file system takes."""
+    return re.sub(r"[^a-z0-9_]+", "-", spec.lower()).strip("-")
 
 
 def from_json(stored: dict[str, Any]) -> Part:

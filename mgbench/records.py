@@ -1,6 +1,7 @@
 """Records: flat rows read from the cells of a store, one an evaluator, or one without metrics where a cell did not get that far."""
 
 import io
+import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +39,8 @@ def cell_rows(cell: Stored) -> list[dict[str, Any]]:
         "cell": cell.folder.path.name,
         "folder": "/".join(cell.folder.path.parts[-2:]),
         "members": ", ".join(member["cell"] for member in stored.get("members", ())),
+        "spec": json.dumps(stored, sort_keys=True),
+        "imported": stored.get("imported", ""),
         "evaluator": None,
         **{kind: stored[kind]["spec"] if stored[kind] else None for kind in ("dataset", "encoder", "method", "pretrain_on")},
         **{key: stored[key] for key in _FACTS},
@@ -57,7 +60,7 @@ def cell_rows(cell: Stored) -> list[dict[str, Any]]:
         return [{**shared, "reason": shared["reason"] or (_NO_ROW if shared["status"] == "ok" else "")}]
     _check_rows(cell, rows, _NEEDED + _TRAINED * shared["learns"])
     unfinished = [] if shared["status"] == "ok" else [shared]  # an evaluator failed; what the others found stands
-    shared |= {"status": "ok", "test_reads": cell.metrics.get("test_reads", 0)}
+    shared |= {"status": "ok", **{key: cell.metrics.get(key) for key in ("test_reads", "classes", "fit_counts")}}
     return unfinished + [{"target": "class", **row, **shared, "evaluator": name} for name, row in rows.items()]
 
 

@@ -69,7 +69,7 @@ def predictions_of(evaluator: str, evaluation: Evaluation, fold: Fold, target: T
     ).cast({"scores": _SCORES})
 
 
-def append_row(folder: CellFolder, evaluator: str, row: dict[str, Any], predictions: polars.DataFrame) -> None:
+def append_row(folder: CellFolder, evaluator: str, row: dict[str, Any], predictions: polars.DataFrame, fold: Fold) -> None:
     """Add one evaluator's predictions, then its row: a row is never without predictions."""
     if folder.predictions.is_file():
         kept = polars.read_parquet(io.BytesIO(folder.predictions.read_bytes())).filter(polars.col("evaluator") != evaluator)
@@ -79,7 +79,10 @@ def append_row(folder: CellFolder, evaluator: str, row: dict[str, Any], predicti
     write_bytes(folder.predictions, buffer.getvalue())
     stored = read_json(folder.metrics)
     reads = int(stored.get("test_reads", 0)) + (row["scored_on"] == "test")
-    write_json(folder.metrics, {"rows": {**stored.get("rows", {}), evaluator: row}, "test_reads": reads})
+    rows, classes = {**stored.get("rows", {}), evaluator: row}, fold.facts.classes
+    label = np.concatenate([clips.label for clips in fold.fits])
+    counts = np.bincount(label, minlength=len(classes)).tolist()
+    write_json(folder.metrics, {"rows": rows, "test_reads": reads, "classes": list(classes), "fit_counts": counts})
 
 
 def peak_memory() -> int:

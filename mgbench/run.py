@@ -163,7 +163,7 @@ def _evaluate(work: Work, fold: Fold, pending: list[tuple[Part, Evaluator]], sid
         evaluation = evaluator.evaluate(_probe(evaluator, sides, fold, work.cell.seed))
         row = {**make_row(evaluation, fold, evaluator.target), **facts, **evaluator_fingerprint(part)}
         row |= {"evaluate_seconds": round(time.monotonic() - began, 3), "peak_memory_mb": peak_memory()}
-        append_row(work.place.folder, str(part), row, predictions_of(str(part), evaluation, fold, evaluator.target))
+        append_row(work.place.folder, str(part), row, predictions_of(str(part), evaluation, fold, evaluator.target), fold)
         print(f"{part}: top-1 {row['top1']:.4f}", flush=True)  # noqa: T201 - the cell's log
 
 

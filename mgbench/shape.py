@@ -81,6 +81,8 @@ _ROW: Final[Mapping[str, _Rule]] = {
     "forward_flops": _optional(_whole),
     **dict.fromkeys(("fitted_on", "scored_on", "target", "test_digest", "evaluator_source"), _text),
 }
+#: Of the data: class names, and clips of each among those that are fitted on.
+_METRICS: Final[Mapping[str, _Rule]] = {"classes": _list_of(_text), "fit_counts": _list_of(_whole)}
 _PROGRESS: Final[Mapping[str, _Rule]] = {
     "stage": _text,
     **dict.fromkeys(("step", "steps"), _whole),
@@ -93,7 +95,13 @@ _PART: Final[Mapping[str, _Rule]] = {
     "version": _whole,
     "parameters": _table_of(_text),
 }
-_SPEC: Final[Mapping[str, _Rule]] = {"augmentation": _text, "stream": _text, "seed": _whole, "members": _list_of(_member)}
+_SPEC: Final[Mapping[str, _Rule]] = {
+    "imported": _text,
+    "augmentation": _text,
+    "stream": _text,
+    "seed": _whole,
+    "members": _list_of(_member),
+}
 _RUN: Final[Mapping[str, _Rule]] = {
     **dict.fromkeys(("preprocess", "precision"), _text),
     **dict.fromkeys(("select", "compile"), _flag),
@@ -140,6 +148,8 @@ def shown_status(told: dict[str, Any]) -> dict[str, Any]:
 def check_metrics(metrics: dict[str, Any], path: Path) -> dict[str, Any]:
     """Return rows by evaluator and the count of test reads, or raise `StoreError`; every row has its top-1."""
     rows = metrics.get("rows", {})
+    if wrong := _wrong(metrics, _METRICS):
+        raise damaged(path, wrong)
     if not _table_of(lambda row: isinstance(row, dict))(rows) or not _whole(metrics.get("test_reads", 0)):
         raise damaged(path, _told("rows", rows) if not isinstance(rows, dict) else "a row or its count of test reads is misplaced")
     for name, row in rows.items():

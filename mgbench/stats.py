@@ -1,6 +1,5 @@
-"""Intervals and tests on small test sets, clustered by subject; scipy is imported when first used."""
+"""Intervals on small test sets, clustered by subject; scipy is imported when first used."""
 
-import math
 from statistics import NormalDist
 
 import numpy as np
@@ -11,13 +10,13 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 
-def wilson(right: int, total: int, level: float = 0.95) -> tuple[float, float]:
-    """Return Wilson's interval of a proportion, which takes clips for independent."""
+def wilson(right: Floats, total: int, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Return Wilson's intervals of proportions of one total, which take clips for independent."""
     z = NormalDist().inv_cdf((1 + level) / 2)  # scipy has the interval too, but importing it costs every cell a second
     share, weight = right / total, z * z / total
     middle = (share + weight / 2) / (1 + weight)
-    half = z / (1 + weight) * math.sqrt(share * (1 - share) / total + weight / (4 * total))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    half = z / (1 + weight) * np.sqrt(share * (1 - share) / total + weight / (4 * total))
+    return np.maximum(0.0, middle - half), np.minimum(1.0, middle + half)
 
 
 def subject_means(right: Bools, subject: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Floats]:
@@ -26,19 +25,28 @@ def subject_means(right: Bools, subject: npt.NDArray[np.int64]) -> tuple[npt.NDA
     return subjects, np.bincount(index, weights=right.astype(float)) / np.bincount(index)
 
 
-def subject_interval(right: Bools, subject: npt.NDArray[np.int64], level: float = 0.95, draws: int = 2000) -> tuple[float, float]:
-    """Return the bootstrap interval of accuracy over subjects drawn whole, which honours that one person's clips are alike.
+def subject_intervals(right: Bools, subject: npt.NDArray[np.int64], level: float = 0.95, draws: int = 2000) -> tuple[Floats, Floats]:
+    """Return the bootstrap intervals of accuracies `(R, N)` over subjects drawn whole, which honour that one person's clips are alike.
 
-    With few subjects even this is too narrow; with one it is the whole range.
+    With few subjects even these are too narrow; with one they are the whole range.
     """
     subjects, index = np.unique(subject, return_inverse=True)
     if len(subjects) == 1:
-        return 0.0, 1.0
-    hits, counts = np.bincount(index, weights=right.astype(float)), np.bincount(index)
+        return np.zeros(len(right)), np.ones(len(right))
+    own = index == np.arange(len(subjects))[:, None]
     drawn = np.random.default_rng(0).integers(len(subjects), size=(draws, len(subjects)))
-    accuracy = hits[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.quantile(accuracy, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    times = (drawn[:, :, None] == np.arange(len(subjects))).sum(axis=1).astype(float)
+    accuracy = (right.astype(float) @ own.T.astype(float)) @ times.T / (times @ own.sum(axis=1))
+    low, high = np.quantile(accuracy, [(1 - level) / 2, (1 + level) / 2], axis=1)
+    return low, high
+
+
+def seed_interval(values: Floats, level: float = 0.95) -> tuple[float, float]:
+    """Return Student's interval of the mean of two or more values in [0, 1], cut to that range."""
+    from scipy.stats import t
+
+    half = t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return max(0.0, float(values.mean() - half)), min(1.0, float(values.mean() + half))
 
 
 def smallest_difference(clips: npt.NDArray[np.int64], seeds: int) -> float | None:
@@ -60,15 +68,3 @@ def smallest_difference(clips: npt.NDArray[np.int64], seeds: int) -> float | Non
     variance = between**2 + disagreement * (0.5 + 0.5 / seeds) / clips
     error = np.sqrt(variance.mean() / len(clips))
     return float((t.ppf(0.975, len(clips) - 1) + t.ppf(0.8, len(clips) - 1)) * error)
-
-
-def sign_flip(differences: Floats) -> float:
-    """Return the two-sided p-value of paired differences, one a subject, by flipping their signs; exact up to 12 subjects."""
-    from scipy.stats import permutation_test
-
-    if np.allclose(differences, 0):
-        return 1.0
-    tested = permutation_test(
-        (differences,), np.mean, permutation_type="samples", n_resamples=4096, rng=np.random.default_rng(0), alternative="two-sided"
-    )
-    return float(tested.pvalue)

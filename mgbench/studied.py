@@ -8,7 +8,7 @@ import attrs
 import polars
 
 from mgbench import spec
-from mgbench.board import COMPARABLE
+from mgbench.boards.lines import COMPARABLE
 from mgbench.catalogue import Budget, Catalogue
 from mgbench.errors import SpecError
 from mgbench.study import Row, Table

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import stat
+import sys
 from pathlib import Path
 
 import rich_click as click
@@ -20,16 +21,69 @@ def leaderboard_command() -> None:
 _out = click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the Markdown to this file, not the terminal.")
 
 
+_source = click.argument("source", required=False, type=click.Path(path_type=Path, file_okay=False, exists=True))
+
+
 @leaderboard_command.command("build")
+@_source
 @store_option
-@_out
-def build_command(store: Path | None, out: Path | None) -> None:
-    """Make Markdown tables of everything in the store, floors included."""
-    from mgbench.board import build_board
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write Markdown, CSV and LaTeX into this folder.")
+def build_command(source: Path | None, store: Path | None, out: Path | None) -> None:
+    """Make boards of everything in SOURCE, a book or a store, floors included: a page each data set and track.
+
+    SOURCE is the store by default. Without --out the Markdown is printed.
+    """
+    from mgbench.boards.book import open_book
+    from mgbench.boards.pages import pages_of, write_pages
     from mgbench.paths import store_root
 
-    target = None if out is None else _target(out)
-    _give(build_board(store_root(store)), target, out)
+    book = open_book(source or store_root(store))
+    if out is None:
+        click.echo("\n".join(page.text("md") for page in pages_of(book)) or "No cell has a result yet.")
+        return
+    for name in write_pages(book, out):
+        click.echo(f"wrote {out / name}")
+
+
+@leaderboard_command.command("merge")
+@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="SOURCE...")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder of the book.")
+def merge_command(sources: tuple[Path, ...], out: Path) -> None:
+    """Compact stores and books into one book, whose two files can be shared, and from which boards are made.
+
+    Every figure is recomputed from the predictions on the way. What has other figures than its predictions give, and a cell that has
+    other predictions in two SOURCEs, is told, and nothing is written. Exit status: 0 written, 1 not, 2 usage error.
+    """
+    from mgbench.boards.book import open_book
+    from mgbench.boards.merging import merge
+
+    book, wrong = merge({str(source): open_book(source) for source in sources})
+    for line in wrong:
+        click.echo(f"Error: {line}", err=True)
+    if wrong:
+        sys.exit(1)
+    book.write(out)
+    click.echo(f"wrote {out}: {book.rows} rows")
+
+
+@leaderboard_command.command("check")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+def check_command(folder: Path) -> None:
+    """Tell whether the boards in FOLDER are those of the book in it, and the book's figures those of its predictions.
+
+    Exit status: 0 they are, 1 they are not, 2 usage error.
+    """
+    from mgbench.boards.book import open_book
+    from mgbench.boards.merging import wrong_rows
+    from mgbench.boards.pages import differing
+
+    book = open_book(folder)
+    wrong = [*wrong_rows(book), *differing(book, folder)]
+    for line in wrong:
+        click.echo(f"Error: {line}", err=True)
+    if wrong:
+        sys.exit(1)
+    click.echo(f"{folder}: the boards are those of its records")
 
 
 @leaderboard_command.command("study")

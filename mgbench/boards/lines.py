@@ -1,0 +1,186 @@
+"""Lines of boards: each method under one evaluator over its seeds, from the records of a book, table by table.
+
+Rows of different data, preprocessing, stream, fit set, target or track never share a table.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import attrs
+import numpy as np
+import polars
+
+from mgbench.boards.book import Book
+from mgbench.costs import COSTS
+from mgbench.stats import Floats
+
+
+#: Rows compare only where all of these are equal.
+COMPARABLE: Final = ("dataset", "stream", "preprocess", "target", "fitted_on", "scored_on", "test_digest", "select")
+METRICS: Final = ("top1", "top5", "mean_class_accuracy", "macro_f1")
+RECIPE, EQUAL = "paper recipe", "equal budget"
+#: What was spent, which is equal within a table of the second track.
+_SPENT: Final = ("steps", "batch_size")
+_TABLE: Final = (*COMPARABLE, "track", "spent", "evaluator")
+_NAMES: Final = ("method", "encoder", "pretrain_on", "augmentation", "members", "imported", "precision", "compile", *_SPENT)
+_FLAGS: Final = ("learns", "uses_labels", "guided")
+_BUDGET: Final = ("budget_epochs", "budget_batch_size", "budget_steps")
+
+
+@attrs.frozen(eq=False)
+class Line:
+    """One row of a board: a method under one evaluator, over its seeds.
+
+    Args:
+        facts: what its records share, and means over them, by column.
+        seeds: that were measured, in order.
+        top1: of each seed.
+        people: accuracy for each person, mean over seeds `(S,)`.
+        counts: clips of each person `(S,)`.
+        place: of its records in the book.
+    """
+
+    facts: dict[str, Any]
+    seeds: tuple[int, ...]
+    top1: Floats
+    people: Floats
+    counts: Floats
+    place: tuple[int, ...]
+
+    @property
+    def role(self) -> str:
+        """What it stands on a board for: imported, floor, ceiling or method."""
+        if self.facts["imported"]:
+            return "imported"
+        if not self.facts["learns"]:
+            return "floor"
+        return "ceiling" if self.facts["uses_labels"] else "method"
+
+    @property
+    def still(self) -> bool:
+        """Whether it scores clips as they are, under no evaluator of features, and so stands beside all of them."""
+        return self.facts["method"] is None
+
+    @property
+    def name(self) -> str:
+        """What was compared, in words."""
+        facts = self.facts
+        if facts["imported"]:
+            return str(facts["imported"])
+        parts = [facts["own"]] if self.still else [facts["method"], facts["encoder"]]
+        notes = [f" {facts['stream']} (ensemble)"] if facts["members"] else []
+        notes += [" (label-guided)"] if facts["guided"] and not facts["uses_labels"] else []
+        notes += [" (stale)"] if facts["stale"] else []
+        return named(parts, facts["pretrain_on"], facts["augmentation"]) + "".join(notes)
+
+    @property
+    def budget(self) -> str:
+        """What was spent on it, which stands in the row where a track leaves it open."""
+        facts = self.facts
+        if self.still or not facts["learns"]:
+            return "none"
+        cells = f"{facts['members'].count(',') + 1} x " if facts["members"] else ""
+        return f"{cells}{facts['steps']} x {facts['batch_size']}, {facts['precision']}"
+
+    @property
+    def mean(self) -> float:
+        """Mean top-1 over seeds."""
+        return float(self.top1.mean())
+
+
+@attrs.frozen(eq=False)
+class Board:
+    """Lines that compare, the best first, and what they share.
+
+    Args:
+        key: what they share, by column.
+        lines: of methods, ceilings, floors and imported predictions.
+    """
+
+    key: dict[str, Any]
+    lines: tuple[Line, ...]
+
+    @property
+    def people(self) -> int:
+        """How many people were scored."""
+        return len(self.lines[0].people)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Those of any line that is trained."""
+        return tuple(sorted({seed for line in self.lines if line.facts["learns"] for seed in line.seeds}))
+
+
+def named(parts: list[str], pretrain_on: str | None, augmentation: str) -> str:
+    """Return what was compared in words: its components, what it was trained on where that is another data set, and its pipeline."""
+    before = f" pre-trained on {pretrain_on}" if pretrain_on not in {None, "none"} else ""
+    return f"{' / '.join(parts)}{before}{'' if augmentation == 'default' else f' -a {augmentation}'}".strip()
+
+
+def boards_of(book: Book) -> Iterator[Board]:
+    """Yield the tables of a book, data set by data set; a table of none but floors only where there is nothing else."""
+    scored = _scored(book)
+    if scored.is_empty():
+        return
+    counts = _counts(book)
+    grouped = scored.group_by([*_TABLE, "own", *_NAMES, *_FLAGS], maintain_order=True).agg(
+        *(polars.col(name).mean() for name in (*METRICS[1:], *COSTS, "top1_subject_low", "top1_subject_high") if name in scored.columns),
+        *(polars.col(name).std().alias(f"{name}_sd") for name in METRICS[1:]),
+        *(polars.col(name).max() for name in ("test_reads", "stale", "badge")),  # of badges the last in the alphabet is the weakest
+        polars.col("test_clips").first(),
+        polars.col("seed", "top1", "place", "subject_right"),
+    )
+    for values, table in grouped.group_by(_TABLE, maintain_order=True):
+        key = dict(zip(_TABLE, values, strict=True))
+        people = counts[key["test_digest"], key["target"]]
+        lines = [_line(row, people) for row in table.iter_rows(named=True)]
+        yield Board(key, tuple(sorted(lines, key=lambda line: (-line.mean, line.name))))
+
+
+def _counts(book: Book) -> dict[tuple[str, str], Floats]:
+    """Return the clips of each person in every scored set."""
+    rows = book.clips.select("test_digest", "target", "subject").collect().iter_rows()
+    return {(digest, target): np.bincount(subject).astype(float) for digest, target, subject in rows}
+
+
+def _line(row: dict[str, Any], people: Floats) -> Line:
+    order = np.argsort(row["seed"], kind="stable")
+    right = np.array(row["subject_right"], dtype=float)
+    seeds, places = np.array(row["seed"])[order], np.array(row["place"])[order]
+    facts = {name: value for name, value in row.items() if name not in {"seed", "top1", "place", "subject_right"}}
+    top1 = np.array(row["top1"])[order]
+    return Line(facts, tuple(map(int, seeds)), top1, right.mean(axis=0) / people, people, tuple(map(int, places)))
+
+
+def _scored(book: Book) -> polars.DataFrame:
+    """Return the scored rows, each in every table that it belongs to: what reads clips beside every evaluator, floors in every track."""
+    wanted = {*COMPARABLE, *_NAMES, *_FLAGS, *_BUDGET, *METRICS, *COSTS, "evaluator", "seed", "test_reads", "stale", "badge", "test_clips"}
+    wanted |= {"subject_right", "top1_subject_low", "top1_subject_high"}
+    has = set(book.records.collect_schema())
+    found = (
+        book.records.with_row_index("place").filter(polars.col("evaluator").is_not_null()).select("place", *sorted(wanted & has)).collect()
+    )
+    missing = sorted(wanted - has)
+    found = found.with_columns(polars.lit(None).alias(name) for name in missing)
+    given = polars.any_horizontal(polars.col(name).is_not_null() for name in _BUDGET)
+    learns = polars.col("learns")
+    spent = polars.format("{} steps of {} clips", *_SPENT)
+    found = found.with_columns(
+        track=polars.when(given & learns).then(polars.lit(EQUAL)).when(learns).then(polars.lit(RECIPE)),
+        spent=polars.when(given & learns).then(spent),
+    )
+    return _spread(found)
+
+
+def _spread(found: polars.DataFrame) -> polars.DataFrame:
+    """Return floors in every track of the rows beside them, and what reads clips under every evaluator there."""
+    still, free = polars.col("method").is_null(), polars.col("track").is_null()
+    learned = found.filter(~free)
+    floors = found.filter(free & ~still).drop("track", "spent")
+    under = floors.join(learned.select(_TABLE).unique(maintain_order=True), on=[*COMPARABLE, "evaluator"], how="left", nulls_equal=True)
+    under = under.with_columns(polars.col("track").fill_null(RECIPE))
+    tables = polars.concat([learned, under], how="diagonal_relaxed").select(_TABLE).unique(maintain_order=True)
+    beside = found.filter(still).drop("track", "spent").rename({"evaluator": "own"})
+    beside = beside.join(tables, on=list(COMPARABLE), how="left", nulls_equal=True)
+    beside = beside.with_columns(polars.col("track").fill_null(RECIPE), polars.col("evaluator").fill_null(""))
+    return polars.concat([learned, under, beside], how="diagonal_relaxed")

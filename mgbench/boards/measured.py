@@ -1,0 +1,149 @@
+"""Boards as tables to print: ranks that the data can resolve, intervals, floors, and what each row cost."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+
+from mgbench.boards.lines import METRICS, RECIPE, Board, Line
+from mgbench.boards.ranks import FEW, adjusted, fewest_to_tell, rank_intervals
+from mgbench.boards.sheet import Sheet
+from mgbench.costs import HEADS, cost_texts
+from mgbench.stats import smallest_difference, seed_interval
+
+
+_FLOORS: Final = ("majority", "raw", "untrained", "untrained[calibrate=true]")
+
+
+def board_sheet(board: Board) -> Sheet:
+    """Return the table of a board."""
+    ranks = rank_intervals(np.stack([line.people for line in board.lines]))
+    heads = ["rank", "role", "method", "top-1", "over seeds", "over people", "top-5"]
+    heads += ["mean class" if board.key["target"] == "class" else "mean subject", "macro-F1", "seeds"]
+    recipe = board.key["track"] == RECIPE
+    heads += [*(["budget"] if recipe else ["precision"]), "labels", "test reads", "checked", "vs best floor", "vs best untrained"]
+    versus = [_against(board, _best(board, untrained=one)) for one in (False, True)]
+    rows = [
+        (
+            f"{first}" if first == last else f"{first}–{last}",  # noqa: RUF001 - a range is written with an en dash
+            line.role,
+            line.name,
+            *_figures(line),
+            _seeds(board, line),
+            line.budget if recipe else _precision(line),
+            _labels(line),
+            str(line.facts["test_reads"] if line.facts["test_reads"] is not None else ""),
+            line.facts["badge"] or "",
+            *(column[number] for column in versus),
+        )
+        for number, (line, (first, last)) in enumerate(zip(board.lines, ranks, strict=True))
+    ]
+    return Sheet(_title(board), tuple(_about(board)), tuple(heads), tuple(rows))
+
+
+def cost_sheet(boards: Iterable[Board]) -> Sheet | None:
+    """Return what the trained rows of some boards cost, each once; None where nothing was trained."""
+    trained = {
+        (line.name, line.budget): (line.name, line.budget, *cost_texts(line.facts))
+        for board in boards
+        for line in board.lines
+        if line.facts["learns"] and board.key["target"] == "class"
+    }
+    about = ("Means over cells, on the machines that ran them.",)
+    return Sheet("What training cost", about, ("method", "budget", *HEADS), tuple(trained.values())) if trained else None
+
+
+def _title(board: Board) -> str:
+    key = board.key
+    parts = [key["stream"], key["preprocess"], key["spent"], key["evaluator"] or "clips as they are"]
+    return ", ".join(filter(None, parts)) + ("" if key["target"] == "class" else ": which subject")
+
+
+def _about(board: Board) -> Iterable[str]:
+    """Yield the sentences that say what the figures are, and what they can tell."""
+    key, people = board.key, board.people
+    clips = int(board.lines[0].counts.sum())
+    told = "Fitted on {}, scored on {}" if key["target"] == "class" else "Trained on {}, subjects told apart within {}"
+    data = told.format(key["fitted_on"], key["scored_on"])
+    yield f"{data}: {clips} clips of {_counted(people, 'subject')} (digest {key['test_digest']})."
+    yield (
+        "Top-1 is exact per-clip accuracy at the last step, in percent, mean over seeds; its 95 % interval over seeds is Student's, that "
+        "over people draws whole subjects. Differences are means over subjects, each weighing the same."
+    )
+    if people < fewest_to_tell():
+        test = f"{_counted(people, 'subject')} are few: whatever the rows do, no test can tell them apart at 5 %."
+    elif people <= FEW:
+        test = f"{people} subjects are few: their differences are tested by flipping signs, all rows at once, and corrected in steps."
+    else:
+        test = "Differences are tested by t-tests over subjects, corrected by Holm's sequence."
+    yield f"{test} A rank is the interval that these tests leave at 5 %; rows that share ranks cannot be told apart."
+    seeds = max(1, len(board.seeds))
+    if (least := smallest_difference(board.lines[0].counts.astype(np.int64), seeds)) is not None:
+        yield f"As a rule of thumb two rows here must differ by {100 * least:.0f} points to be told apart four times in five, alone."
+    if missing := _missing(board):
+        yield missing
+
+
+def _missing(board: Board) -> str:
+    names = {line.facts["method"] or line.facts["own"] for line in board.lines}
+    wanted = _FLOORS if board.key["target"] == "class" else _FLOORS[2:]
+    lacking = [name for name in wanted if name not in names]
+    return f"Floors not measured yet: {', '.join(lacking)}." if lacking else ""
+
+
+def _figures(line: Line) -> tuple[str, ...]:
+    facts, values = line.facts, line.top1
+    seeds = ""
+    if len(values) > 1:
+        low, high = seed_interval(values)
+        seeds = f"{100 * low:.1f} to {100 * high:.1f}"
+    people = f"{100 * facts['top1_subject_low']:.0f} to {100 * facts['top1_subject_high']:.0f}"
+    others = (_percent(facts[name], facts[f"{name}_sd"]) for name in METRICS[1:])
+    return (_percent(line.mean, float(values.std(ddof=1)) if len(values) > 1 else None), seeds, people, *others)
+
+
+def _percent(value: float, deviation: float | None) -> str:
+    return f"{100 * value:.1f}" if deviation is None else f"{100 * value:.1f} ± {100 * deviation:.1f}"
+
+
+def _seeds(board: Board, line: Line) -> str:
+    """Return how many seeds there are, of those that others in the table have."""
+    count, wanted = len(line.seeds), len(board.seeds)
+    return f"{count} of {wanted}" if line.facts["learns"] and set(line.seeds) != set(board.seeds) else str(count)
+
+
+def _precision(line: Line) -> str:
+    return "" if line.still or not line.facts["learns"] else f"{line.facts['precision']}{', compiled' if line.facts['compile'] else ''}"
+
+
+def _labels(line: Line) -> str:
+    if line.facts["imported"]:
+        return "not told"
+    return "all" if line.facts["uses_labels"] else "guided" if line.facts["guided"] else "none"
+
+
+def _best(board: Board, *, untrained: bool) -> Line | None:
+    """Return the best floor of a table, or the best of encoders alone."""
+    floors = (line for line in board.lines if line.role == "floor" and not (untrained and line.still))
+    return max(floors, key=lambda line: line.mean, default=None)
+
+
+def _against(board: Board, floor: Line | None) -> list[str]:
+    """Return each row's difference to a floor and its p-value, corrected for all rows that are compared with it; floors have none."""
+    compared = [line for line in board.lines if line.role != "floor"] if floor is not None else []
+    if floor is None or not compared:
+        return [""] * len(board.lines)
+    gaps = np.stack([line.people - floor.people for line in compared])
+    texts = {id(line): difference_text(float(gap.mean()), float(p) if board.people > 1 else None)
+             for line, gap, p in zip(compared, gaps, adjusted(gaps), strict=True)}  # fmt: skip
+    return [texts.get(id(line), "") for line in board.lines]
+
+
+def difference_text(gap: float, p: float | None) -> str:
+    """Return a difference in points, and its p-value where there is one."""
+    shown = "" if p is None else f" (p = {p:.3f})" if p >= 0.0005 else " (p < 0.001)"  # noqa: PLR2004 - rounding
+    return f"{100 * gap:+.1f}{shown}"
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

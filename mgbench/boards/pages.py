@@ -1,0 +1,92 @@
+"""Pages of a leaderboard: the tables of one data set and track, in every format, written to files and checked against them."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+import attrs
+import polars
+
+from mgbench.boards.book import Book
+from mgbench.boards.lines import Board, boards_of
+from mgbench.boards.measured import board_sheet, cost_sheet
+from mgbench.boards.sheet import Sheet, csv_text, escape, latex, markdown
+from mgbench.part import slug_of
+from mgbench.store import list_folder, write_bytes
+
+
+FORMATS: Final = ("md", "csv", "tex")
+
+
+@attrs.frozen
+class Page:
+    """The tables of one data set and track.
+
+    Args:
+        name: of its files, without what tells the format.
+        title: of the whole.
+        boards: what was measured.
+        others: what stands beside it.
+    """
+
+    name: str
+    title: str
+    boards: tuple[Sheet, ...]
+    others: tuple[Sheet, ...] = ()
+
+    def text(self, form: str) -> str:
+        """Return the page in one of the formats; CSV holds the boards alone."""
+        if form == "csv":
+            return csv_text(self.boards)
+        if form == "tex":
+            return "\n".join(map(latex, (*self.boards, *self.others)))
+        return "\n".join([f"# {escape(self.title)}\n", *map(markdown, (*self.boards, *self.others))])
+
+
+def pages_of(book: Book) -> Iterator[Page]:
+    """Yield the pages of a book, data set by data set; cells without a result stand on every page of theirs."""
+    boards = sorted(boards_of(book), key=lambda board: (board.key["dataset"], board.key["track"]))
+    lost = _unfinished(book)
+    for (dataset, track), group in groupby(boards, key=lambda board: (board.key["dataset"], board.key["track"])):
+        yield _page(dataset, track, list(group), lost.get(dataset))
+    shown = {board.key["dataset"] for board in boards}
+    for dataset, sheet in lost.items():
+        if dataset not in shown:
+            yield Page(slug_of(dataset), f"{dataset}: nothing measured", (), (sheet,))
+
+
+def _page(dataset: str, track: str, boards: list[Board], lost: Sheet | None) -> Page:
+    others = (cost_sheet(boards), lost)
+    name = f"{slug_of(dataset)}-{track.replace(' ', '-')}"
+    return Page(name, f"{dataset}: {track}", tuple(map(board_sheet, boards)), tuple(sheet for sheet in others if sheet is not None))
+
+
+def _unfinished(book: Book) -> dict[str, Sheet]:
+    """Return the cells without a result, by data set; those whose data set is not known stand under an empty name."""
+    columns = ("dataset", "cell", "status", "reason")
+    rows = book.records.filter(polars.col("evaluator").is_null()).select(columns).collect().fill_null("").sort("dataset", "cell")
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for dataset, *texts in rows.iter_rows():
+        found.setdefault(dataset, []).append(tuple(texts))
+    return {name: Sheet("Cells without a result", (), columns[1:], tuple(texts)) for name, texts in found.items()}
+
+
+def files_of(book: Book) -> dict[str, str]:
+    """Return the texts of all pages by the names of their files."""
+    return {f"{page.name}.{form}": page.text(form) for page in pages_of(book) for form in FORMATS}
+
+
+def write_pages(book: Book, folder: Path) -> list[str]:
+    """Write the pages of a book into a folder, and return the names of the files."""
+    texts = files_of(book)
+    for name, text in texts.items():
+        write_bytes(folder / name, text.encode())
+    return list(texts)
+
+
+def differing(book: Book, folder: Path) -> list[str]:
+    """Return what is wrong with the files of a folder that should be the pages of a book, a sentence each."""
+    texts, there = files_of(book), {entry.name for entry in list_folder(folder)}
+    found = [f"{name} is missing" for name in texts if name not in there]
+    return found + [f"{name} differs" for name in texts if name in there and (folder / name).read_text(encoding="utf-8") != texts[name]]
