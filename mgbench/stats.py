@@ -33,10 +33,11 @@ def subject_intervals(right: Bools, subject: npt.NDArray[np.int64], level: float
     subjects, index = np.unique(subject, return_inverse=True)
     if len(subjects) == 1:
         return np.zeros(len(right)), np.ones(len(right))
-    own = index == np.arange(len(subjects))[:, None]
+    own = (index[:, None] == np.arange(len(subjects))).astype(float)
     drawn = np.random.default_rng(0).integers(len(subjects), size=(draws, len(subjects)))
-    times = (drawn[:, :, None] == np.arange(len(subjects))).sum(axis=1).astype(float)
-    accuracy = (right.astype(float) @ own.T.astype(float)) @ times.T / (times @ own.sum(axis=1))
+    places = (drawn + len(subjects) * np.arange(draws)[:, None]).ravel()
+    times = np.bincount(places, minlength=drawn.size).reshape(drawn.shape).astype(float)
+    accuracy = (right.astype(float) @ own) @ times.T / (times @ own.sum(axis=0))
     low, high = np.quantile(accuracy, [(1 - level) / 2, (1 + level) / 2], axis=1)
     return low, high
 

@@ -14,7 +14,8 @@ import mgbench
 ROOT = Path(mgbench.__file__).parent
 PLUGINS = Path(__file__).parent.parent / "plugins" / "mgbench_plugins"
 TORCH_FREE = [
-    "mgbench", "mgbench.audit.report", "mgbench.board", "mgbench.catalogue", "mgbench.cli.axes", "mgbench.cli.cell", "mgbench.cli.cite",
+    "mgbench", "mgbench.audit.report", "mgbench.boards.book", "mgbench.boards.checking", "mgbench.boards.compacting", "mgbench.boards.lines", "mgbench.boards.measured",
+    "mgbench.boards.merging", "mgbench.boards.pages", "mgbench.boards.ranks", "mgbench.boards.sheet", "mgbench.catalogue", "mgbench.cli.axes", "mgbench.cli.cell", "mgbench.cli.cite",
     "mgbench.cli.components", "mgbench.cli.data", "mgbench.cli.data_text", "mgbench.located", "mgbench.packing", "mgbench.picture",
     "mgbench.prepare",
     "mgbench.cli.figure", "mgbench.figures.canvas", "mgbench.figures.confusion",

@@ -143,7 +143,7 @@ def test_words_of_an_exception_are_made_fit(tmp_path: Path, mgbench: Command, la
 
     assert json.loads((_standings(tmp_path / "store")[1].folder.status).read_text())["reason"] == "RuntimeError: half  red back"
     assert board.exit_code == 0
-    assert "RuntimeError: half  red back" in board.output
+    assert "RuntimeError: half red back" in board.output
 
 
 def test_garbage_progress_is_no_progress(tmp_path: Path, mgbench: Command, launch: Callable[..., dict[str, str]]) -> None:

@@ -60,12 +60,12 @@ def test_rows_say_what_they_tell(store: Path) -> None:
 def test_a_board_never_mixes_targets(store: Path, mgbench: Command) -> None:
     """People have a section of their own, with the untrained encoders and the most frequent subject as floors, and no floor of classes."""
     parts = sections(mgbench("leaderboard", "build", "--store", store).output)
-    classes, people = parts["waves, joint, frame50"], parts["waves, joint, frame50: which subject"]
+    classes, people = parts["joint, frame50, 2 steps of 8 clips, knn"], parts["joint, frame50, 2 steps of 8 clips, subject: which subject"]
 
-    assert len(parts) == 2
-    assert "### subject" not in classes
+    assert len(parts) == 3
+    assert "What training cost" in parts
     assert "most frequent subject" not in classes
-    assert not re.search(r"majority|\braw\b|### knn", people)
+    assert not re.search(r"majority|\braw\b|knn", people)
     assert "| floor | most frequent subject | 25.0 |" in people
     assert people.count("| floor | untrained") == 2
     assert re.search(r"\| ceiling \| supervised.*\(p ", people)
@@ -77,9 +77,11 @@ def test_the_best_floor_of_people_is_one_of_people(tmp_path: Path, store: Path, 
     place = shutil.copytree(store, tmp_path / "store")
     for folder in (place / "cells").glob("*untrained*"):
         shutil.rmtree(folder)
-    people = sections(mgbench("leaderboard", "build", "--store", place).output)["waves, joint, frame50: which subject"]
-    row = next(line for line in people.splitlines() if line.startswith("| ceiling |"))
-    shown = float(row.split("|")[10].split()[0])
+    people = sections(mgbench("leaderboard", "build", "--store", place).output)[
+        "joint, frame50, 2 steps of 8 clips, subject: which subject"
+    ]
+    row = next(line for line in people.splitlines() if "| ceiling |" in line)
+    shown = float(row.split("|")[15].split()[0])
     top1 = read_json(cell_of(place, "supervised") / "metrics.json")["rows"]["subject"]["top1"]
 
     assert "Floors not measured yet: untrained, untrained[calibrate=true]." in people
@@ -96,7 +98,7 @@ def test_rows_without_a_target_tell_classes(tmp_path: Path, store: Path, mgbench
     old = records.filter(polars.col("method").str.starts_with("supervised"))
 
     assert old["target"].unique().to_list() == ["class"]
-    assert "supervised" in sections(mgbench("leaderboard", "build", "--store", place).output)["waves, joint, frame50"]
+    assert "supervised" in sections(mgbench("leaderboard", "build", "--store", place).output)["joint, frame50, 2 steps of 8 clips, knn"]
 
 
 def test_old_predictions_take_new_rows(tmp_path: Path, store: Path, mgbench: Command) -> None:

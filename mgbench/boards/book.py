@@ -5,17 +5,14 @@ Neither names a clip or a person: clips stand in the order of their ids, people 
 """
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
-import numpy as np
 import polars
 
-from mgbench.records import UNREADABLE, read_records, read_scores
-from mgbench.scoring import Scores, ranks
-from mgbench.store import CellFolder, StoreError, write_bytes
+from mgbench.records import UNREADABLE
+from mgbench.store import StoreError, write_bytes
 
 
 #: Identity of a row, and of a scored set; two evaluators of one cell may tell different things of the same clips.
@@ -23,12 +20,13 @@ ROW: Final = ("cell", "evaluator")
 SCORED: Final = ("test_digest", "target")
 #: Of each clip what was predicted and how many answers came before the right one; of each person how many clips were right.
 LISTS: Final = {"predicted": polars.List(polars.UInt16), "rank": polars.List(polars.UInt16), "subject_right": polars.List(polars.UInt32)}
-_ADDED: Final = {
-    "badge": polars.String,
+#: What every row has, beside its figures.
+ADDED: Final[dict[str, Any]] = {
+    **dict.fromkeys(("cell", "evaluator", "dataset", "status", "reason", *SCORED, "badge"), polars.String),
     "fit_counts": polars.List(polars.UInt32),
     **LISTS,
 }
-_CLIPS: Final[dict[str, Any]] = {
+CLIPS: Final[dict[str, Any]] = {
     "test_digest": polars.String,
     "target": polars.String,
     "subject": polars.List(polars.UInt16),
@@ -63,13 +61,11 @@ def is_book(source: Path) -> bool:
     return (source / RECORDS_FILE).is_file()
 
 
-def open_book(source: Path) -> Book:
-    """Return the book of a folder, or of a store, which is compacted in memory."""
-    if not is_book(source):
-        return compact(source)
+def read_book(source: Path) -> Book:
+    """Return the book of a folder, or raise `StoreError`."""
     try:
         found = Book(*(polars.scan_parquet(source / name) for name in (RECORDS_FILE, CLIPS_FILE)))
-        lacking = {*ROW, "status", *_ADDED} - set(found.records.collect_schema()) | set(_CLIPS) - set(found.clips.collect_schema())
+        lacking = ADDED.keys() - set(found.records.collect_schema()) | CLIPS.keys() - set(found.clips.collect_schema())
     except UNREADABLE as error:
         first = str(error).partition("\n")[0]
         msg = f"The book {str(source)!r} cannot be read ({first}); make it anew by mgbench leaderboard merge."
@@ -78,33 +74,3 @@ def open_book(source: Path) -> Book:
         msg = f"The book {str(source)!r} lacks the columns {', '.join(sorted(lacking))}; make it anew by mgbench leaderboard merge."
         raise StoreError(msg)
     return found
-
-
-def compact(store: Path) -> Book:
-    """Return the book of a store; raise `StoreError` where predictions are damaged."""
-    sets: dict[tuple[str, str], dict[str, Any]] = {}
-    rows = list(_rows(store, sets))
-    schema: dict[str, Any] = {"cell": polars.String, "evaluator": polars.String, "status": polars.String, **_ADDED}
-    frame = polars.DataFrame(rows, infer_schema_length=None, strict=False)
-    frame = frame.with_columns(polars.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in frame.columns)
-    frame = frame.with_columns(polars.col(name).cast(dtype) for name, dtype in schema.items()).drop("folder", "classes", strict=False)
-    return Book(frame.lazy(), polars.DataFrame(list(sets.values()), schema=_CLIPS).lazy())
-
-
-def _rows(store: Path, sets: dict[tuple[str, str], dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a store with their predictions, and note the clips that they scored."""
-    for row in read_records(store).iter_rows(named=True):
-        if row["evaluator"] is None:
-            yield row
-            continue
-        told, scores = read_scores(CellFolder(store / row["folder"]), row["evaluator"])
-        subject = np.unique(told["subject"].to_numpy(), return_inverse=True)[1]
-        one = {"subject": subject, "label": told["label"].to_numpy(), "classes": row["classes"] or []}
-        sets.setdefault((row["test_digest"], row["target"]), {**{key: row[key] for key in SCORED}, **one})
-        yield {**row, "badge": "self-reported" if row["imported"] else "recomputed", **_predicted(told, scores, subject)}
-
-
-def _predicted(told: polars.DataFrame, scores: Scores, subject: np.ndarray) -> dict[str, Any]:
-    label, predicted = told["label"].to_numpy(), told["predicted"].to_numpy()
-    right = np.bincount(subject, weights=label == predicted).astype(np.uint32)
-    return {"predicted": predicted.tolist(), "rank": ranks(scores, label).tolist(), "subject_right": right.tolist()}

@@ -11,7 +11,9 @@ import numpy as np
 import polars
 
 from mgbench.boards.book import Book
+from mgbench.clips import Ints
 from mgbench.costs import COSTS
+from mgbench.scoring import figures
 from mgbench.stats import Floats
 
 
@@ -122,7 +124,8 @@ def boards_of(book: Book) -> Iterator[Board]:
     scored = _scored(book)
     if scored.is_empty():
         return
-    counts = _counts(book)
+    clips = {(digest, target): (np.array(label), np.array(subject)) for digest, target, label, subject in
+             book.clips.select("test_digest", "target", "label", "subject").collect().iter_rows()}  # fmt: skip
     grouped = scored.group_by([*_TABLE, "own", *_NAMES, *_FLAGS], maintain_order=True).agg(
         *(polars.col(name).mean() for name in (*METRICS[1:], *COSTS, "top1_subject_low", "top1_subject_high") if name in scored.columns),
         *(polars.col(name).std().alias(f"{name}_sd") for name in METRICS[1:]),
@@ -132,15 +135,11 @@ def boards_of(book: Book) -> Iterator[Board]:
     )
     for values, table in grouped.group_by(_TABLE, maintain_order=True):
         key = dict(zip(_TABLE, values, strict=True))
-        people = counts[key["test_digest"], key["target"]]
+        label, subject = clips[key["test_digest"], key["target"]]
+        people = np.bincount(subject).astype(float)
         lines = [_line(row, people) for row in table.iter_rows(named=True)]
+        lines += [_constant(label, subject)] if key["target"] == "subject" else []
         yield Board(key, tuple(sorted(lines, key=lambda line: (-line.mean, line.name))))
-
-
-def _counts(book: Book) -> dict[tuple[str, str], Floats]:
-    """Return the clips of each person in every scored set."""
-    rows = book.clips.select("test_digest", "target", "subject").collect().iter_rows()
-    return {(digest, target): np.bincount(subject).astype(float) for digest, target, subject in rows}
 
 
 def _line(row: dict[str, Any], people: Floats) -> Line:
@@ -152,6 +151,17 @@ def _line(row: dict[str, Any], people: Floats) -> Line:
     return Line(facts, tuple(map(int, seeds)), top1, right.mean(axis=0) / people, people, tuple(map(int, places)))
 
 
+def _constant(label: Ints, subject: Ints) -> Line:
+    """Return the floor below those who tell people apart: always the one with most clips."""
+    counts = np.bincount(subject).astype(float)
+    shares = np.bincount(label) / len(label)
+    found = figures(np.tile(shares, (len(label), 1)), label, subject)
+    facts = {"method": None, "own": "most frequent subject", "learns": False, "uses_labels": False, "guided": False, "members": ""}
+    facts |= {"imported": "", "stale": "", "badge": "", "test_reads": None, "pretrain_on": None, "augmentation": "default"}
+    sure = (np.arange(len(counts)) == shares.argmax()).astype(float)
+    return Line({**facts, **found, **{f"{name}_sd": None for name in METRICS}}, (0,), np.array([found["top1"]]), sure, counts, ())
+
+
 def _scored(book: Book) -> polars.DataFrame:
     """Return the scored rows, each in every table that it belongs to: what reads clips beside every evaluator, floors in every track."""
     wanted = {*COMPARABLE, *_NAMES, *_FLAGS, *_BUDGET, *METRICS, *COSTS, "evaluator", "seed", "test_reads", "stale", "badge", "test_clips"}
@@ -160,6 +170,8 @@ def _scored(book: Book) -> polars.DataFrame:
     found = (
         book.records.with_row_index("place").filter(polars.col("evaluator").is_not_null()).select("place", *sorted(wanted & has)).collect()
     )
+    if found.is_empty():
+        return found
     missing = sorted(wanted - has)
     found = found.with_columns(polars.lit(None).alias(name) for name in missing)
     given = polars.any_horizontal(polars.col(name).is_not_null() for name in _BUDGET)

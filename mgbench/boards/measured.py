@@ -9,7 +9,7 @@ from mgbench.boards.lines import METRICS, RECIPE, Board, Line
 from mgbench.boards.ranks import FEW, adjusted, fewest_to_tell, rank_intervals
 from mgbench.boards.sheet import Sheet
 from mgbench.costs import HEADS, cost_texts
-from mgbench.stats import smallest_difference, seed_interval
+from mgbench.stats import seed_interval, smallest_difference
 
 
 _FLOORS: Final = ("majority", "raw", "untrained", "untrained[calibrate=true]")
@@ -18,7 +18,7 @@ _FLOORS: Final = ("majority", "raw", "untrained", "untrained[calibrate=true]")
 def board_sheet(board: Board) -> Sheet:
     """Return the table of a board."""
     ranks = rank_intervals(np.stack([line.people for line in board.lines]))
-    heads = ["rank", "role", "method", "top-1", "over seeds", "over people", "top-5"]
+    heads = ["rank", "role", "name", "top-1", "over seeds", "over people", "top-5"]
     heads += ["mean class" if board.key["target"] == "class" else "mean subject", "macro-F1", "seeds"]
     recipe = board.key["track"] == RECIPE
     heads += [*(["budget"] if recipe else ["precision"]), "labels", "test reads", "checked", "vs best floor", "vs best untrained"]
@@ -50,7 +50,7 @@ def cost_sheet(boards: Iterable[Board]) -> Sheet | None:
         if line.facts["learns"] and board.key["target"] == "class"
     }
     about = ("Means over cells, on the machines that ran them.",)
-    return Sheet("What training cost", about, ("method", "budget", *HEADS), tuple(trained.values())) if trained else None
+    return Sheet("What training cost", about, ("name", "budget", *HEADS), tuple(trained.values())) if trained else None
 
 
 def _title(board: Board) -> str:

@@ -53,7 +53,7 @@ def pages_of(book: Book) -> Iterator[Page]:
     shown = {board.key["dataset"] for board in boards}
     for dataset, sheet in lost.items():
         if dataset not in shown:
-            yield Page(slug_of(dataset), f"{dataset}: nothing measured", (), (sheet,))
+            yield Page(slug_of(dataset) or "unknown", f"{dataset or 'unknown data'}: no result", (), (sheet,))
 
 
 def _page(dataset: str, track: str, boards: list[Board], lost: Sheet | None) -> Page:

@@ -5,12 +5,17 @@ import os
 import stat
 import sys
 from pathlib import Path
+from typing import Final
 
 import rich_click as click
 
 from mgbench.cli.options import plugin_option, set_option, store_option
 from mgbench.cli.study import read_study
 from mgbench.errors import SpecError
+
+
+#: So much that is wrong is told line by line.
+_MOST: Final = 20
 
 
 @click.group("leaderboard")
@@ -33,11 +38,11 @@ def build_command(source: Path | None, store: Path | None, out: Path | None) -> 
 
     SOURCE is the store by default. Without --out the Markdown is printed.
     """
-    from mgbench.boards.book import open_book
+    from mgbench.boards.compacting import board_book
     from mgbench.boards.pages import pages_of, write_pages
     from mgbench.paths import store_root
 
-    book = open_book(source or store_root(store))
+    book = board_book(source or store_root(store))
     if out is None:
         click.echo("\n".join(page.text("md") for page in pages_of(book)) or "No cell has a result yet.")
         return
@@ -54,14 +59,11 @@ def merge_command(sources: tuple[Path, ...], out: Path) -> None:
     Every figure is recomputed from the predictions on the way. What has other figures than its predictions give, and a cell that has
     other predictions in two SOURCEs, is told, and nothing is written. Exit status: 0 written, 1 not, 2 usage error.
     """
-    from mgbench.boards.book import open_book
+    from mgbench.boards.compacting import open_book
     from mgbench.boards.merging import merge
 
     book, wrong = merge({str(source): open_book(source) for source in sources})
-    for line in wrong:
-        click.echo(f"Error: {line}", err=True)
-    if wrong:
-        sys.exit(1)
+    _refuse(wrong)
     book.write(out)
     click.echo(f"wrote {out}: {book.rows} rows")
 
@@ -73,16 +75,13 @@ def check_command(folder: Path) -> None:
 
     Exit status: 0 they are, 1 they are not, 2 usage error.
     """
-    from mgbench.boards.book import open_book
-    from mgbench.boards.merging import wrong_rows
+    from mgbench.boards.checking import wrong_rows
+    from mgbench.boards.compacting import open_book
     from mgbench.boards.pages import differing
 
     book = open_book(folder)
-    wrong = [*wrong_rows(book), *differing(book, folder)]
-    for line in wrong:
-        click.echo(f"Error: {line}", err=True)
-    if wrong:
-        sys.exit(1)
+    wrong = [*map(str, wrong_rows(book)), *differing(book, folder)]
+    _refuse(wrong)
     click.echo(f"{folder}: the boards are those of its records")
 
 
@@ -108,6 +107,16 @@ def study_command(study: Path, changes: tuple[str, ...], store: Path | None, plu
         msg = f"The study {str(study)!r} has no table; leaderboard build makes boards of what it ran."
         raise SpecError(msg)
     _give(build_tables(store_root(store), table, Catalogue(registry(plugin_files))), target, out)
+
+
+def _refuse(wrong: list[str]) -> None:
+    """Tell what is wrong, where something is, and end."""
+    for line in wrong[:_MOST]:
+        click.echo(f"Error: {line}", err=True)
+    if len(wrong) > _MOST:
+        click.echo(f"Error: and {len(wrong) - _MOST} more.", err=True)
+    if wrong:
+        sys.exit(1)
 
 
 def _give(text: str, target: Path | None, out: Path | None) -> None:

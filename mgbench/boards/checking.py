@@ -1,0 +1,73 @@
+"""Figures of a book held against its predictions: what is printed follows from what was predicted, or is not printed."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import attrs
+import numpy as np
+import polars
+
+from mgbench.boards.book import LISTS, ROW, SCORED, Book
+from mgbench.clips import Ints
+from mgbench.scoring import figures_of
+
+
+#: What follows from predictions, and by how much it may differ where it was rounded on its way.
+RECOMPUTED: Final = ("top1", "top1_low", "top1_high", "top1_subject_low", "top1_subject_high", "top5", "mean_class_accuracy", "macro_f1")
+ROUNDING: Final = 1e-9
+#: So many predictions are recomputed at once, for the sake of memory.
+_AT_ONCE: Final = 2**22
+
+
+@attrs.frozen
+class Wrong:
+    """What is wrong with one row of a book.
+
+    Args:
+        cell: whose row it is.
+        evaluator: under which.
+        what: in words that follow these two.
+    """
+
+    cell: str
+    evaluator: str
+    what: str
+
+    def __str__(self) -> str:
+        """Return the sentence."""
+        return f"{self.cell} under {self.evaluator} {self.what}."
+
+
+def wrong_rows(book: Book) -> Iterator[Wrong]:
+    """Yield what is wrong with the rows of a book: figures that do not follow from predictions, and predictions that are of no clips."""
+    sets = book.clips.select(*SCORED, "label", "subject").collect().iter_rows()
+    clips = {(digest, target): (np.array(label), np.array(subject)) for digest, target, label, subject in sets}
+    scored = book.records.filter(polars.col("evaluator").is_not_null())
+    has = scored.collect_schema()
+    scored = scored.select(*ROW, *SCORED, *LISTS, *(name for name in RECOMPUTED if name in has))
+    for key, table in scored.collect().group_by(SCORED, maintain_order=True):
+        label, subject = clips.get(key, (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)))
+        size = max(1, _AT_ONCE // max(1, len(label)))
+        for place in range(0, len(table), size):
+            yield from _wrong(table[place : place + size], label, subject)
+
+
+def _wrong(table: polars.DataFrame, label: Ints, subject: Ints) -> Iterator[Wrong]:
+    whole = (table["predicted"].list.len() == len(label)) & (table["rank"].list.len() == len(label)) & (len(label) > 0)
+    for cell, evaluator in table.filter(~whole).select(ROW).iter_rows():
+        yield Wrong(cell, evaluator, "does not predict the clips that it scored" if len(label) else "scored clips that are not in the book")
+    table = table.filter(whole)
+    if table.is_empty():
+        return
+    predicted, rank = (np.array(table[name].to_list(), dtype=np.int64) for name in ("predicted", "rank"))
+    right = np.stack([(predicted == label)[:, subject == person].sum(axis=1) for person in np.unique(subject)], axis=1)
+    rows: list[tuple[str, str]] = list(table.select(ROW).iter_rows())
+    for row, mine, told in zip(rows, right.tolist(), table["subject_right"].to_list(), strict=True):
+        if mine != told:
+            yield Wrong(row[0], row[1], "has other counts of people's right clips than its predictions give")
+    for name, values in figures_of(predicted, rank, label, subject).items():
+        stored = table[name].cast(polars.Float64) if name in table.columns else polars.Series([None] * len(rows), dtype=polars.Float64)
+        for row, said, value in zip(rows, stored.to_list(), values.tolist(), strict=True):
+            if said is None or not abs(said - value) <= ROUNDING:
+                told = "no" if said is None else f"{said:.4f} as"
+                yield Wrong(row[0], row[1], f"has {told} {name}, where its predictions give {value:.4f}")
