@@ -18,6 +18,7 @@ from mgbench.store import read_json, write_json
 
 
 Command = Callable[..., Result]
+PEOPLE = "joint, frame50, 2 steps of 8 clips, subject: which subject"
 ZOO = Path(__file__).parent / "zoo.py"
 TINY = ("-d", "waves", "-e", "stgcn[width=4,features=16]", "--steps", "2", "--batch-size", "8", "--plugin", ZOO)
 
@@ -60,7 +61,7 @@ def test_rows_say_what_they_tell(store: Path) -> None:
 def test_a_board_never_mixes_targets(store: Path, mgbench: Command) -> None:
     """People have a section of their own, with the untrained encoders and the most frequent subject as floors, and no floor of classes."""
     parts = sections(mgbench("leaderboard", "build", "--store", store).output)
-    classes, people = parts["joint, frame50, 2 steps of 8 clips, knn"], parts["joint, frame50, 2 steps of 8 clips, subject: which subject"]
+    classes, people = parts["joint, frame50, 2 steps of 8 clips, knn"], parts[PEOPLE]
 
     assert len(parts) == 3
     assert "What training cost" in parts
@@ -77,9 +78,7 @@ def test_the_best_floor_of_people_is_one_of_people(tmp_path: Path, store: Path, 
     place = shutil.copytree(store, tmp_path / "store")
     for folder in (place / "cells").glob("*untrained*"):
         shutil.rmtree(folder)
-    people = sections(mgbench("leaderboard", "build", "--store", place).output)[
-        "joint, frame50, 2 steps of 8 clips, subject: which subject"
-    ]
+    people = sections(mgbench("leaderboard", "build", "--store", place).output)[PEOPLE]
     row = next(line for line in people.splitlines() if "| ceiling |" in line)
     shown = float(row.split("|")[15].split()[0])
     top1 = read_json(cell_of(place, "supervised") / "metrics.json")["rows"]["subject"]["top1"]
