@@ -1,5 +1,6 @@
 """Intervals on small test sets, clustered by subject; scipy is imported when first used."""
 
+from functools import cache
 from statistics import NormalDist
 
 import numpy as np
@@ -42,11 +43,17 @@ def subject_intervals(right: Bools, subject: npt.NDArray[np.int64], level: float
     return low, high
 
 
+@cache
+def t_quantile(freedom: int, share: float) -> float:
+    """Return a quantile of Student's distribution."""
+    from scipy.special import stdtrit  # scipy.stats takes six times as long to import
+
+    return float(stdtrit(freedom, share))
+
+
 def seed_interval(values: Floats, level: float = 0.95) -> tuple[float, float]:
     """Return Student's interval of the mean of two or more values in [0, 1], cut to that range."""
-    from scipy.stats import t
-
-    half = t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    half = t_quantile(len(values) - 1, (1 + level) / 2) * values.std(ddof=1) / np.sqrt(len(values))
     return max(0.0, float(values.mean() - half)), min(1.0, float(values.mean() + half))
 
 
@@ -61,11 +68,9 @@ def smallest_difference(clips: npt.NDArray[np.int64], seeds: int) -> float | Non
         clips: test clips of each subject.
         seeds: trainings of each method.
     """
-    from scipy.stats import t
-
     disagreement, between, fewest = 0.25, 0.04, 6
     if len(clips) < fewest:
         return None
     variance = between**2 + disagreement * (0.5 + 0.5 / seeds) / clips
     error = np.sqrt(variance.mean() / len(clips))
-    return float((t.ppf(0.975, len(clips) - 1) + t.ppf(0.8, len(clips) - 1)) * error)
+    return float((t_quantile(len(clips) - 1, 0.975) + t_quantile(len(clips) - 1, 0.8)) * error)

@@ -109,7 +109,7 @@ def _percent(value: float, deviation: float | None) -> str:
 def _seeds(board: Board, line: Line) -> str:
     """Return how many seeds there are, of those that others in the table have."""
     count, wanted = len(line.seeds), len(board.seeds)
-    return f"{count} of {wanted}" if line.facts["learns"] and set(line.seeds) != set(board.seeds) else str(count)
+    return f"{count} of {wanted}" if line.facts["learns"] and set(line.seeds) != board.seeds else str(count)
 
 
 def _precision(line: Line) -> str:

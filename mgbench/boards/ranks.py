@@ -5,6 +5,7 @@ weighing the same, so that a person with a way of their own counts once and not 
 """
 
 import itertools
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -47,10 +48,7 @@ def paired_p(differences: Floats) -> float:
 
 def _flipped(differences: Floats) -> Floats:
     """Return p-values by every flip of subjects' signs, the same one for all comparisons, in steps down."""
-    length = np.linalg.norm(differences, axis=1, keepdims=True)
-    unit = np.divide(differences, length, out=np.zeros_like(differences), where=length > 0)  # sums of these order flips as t does
-    half = itertools.product([1.0, -1.0], repeat=differences.shape[1] - 1)  # the other half is the same with every sign turned
-    signs = np.array([(1.0, *rest) for rest in half])  # the first leaves all as they are
+    unit, signs = _unit(differences), _signs(differences.shape[1])
     found = np.abs(unit.sum(axis=1))
     order = np.argsort(found, kind="stable")  # from the least clear comparison to the clearest
     largest, p = np.zeros(len(signs)), np.empty(len(order))
@@ -62,14 +60,46 @@ def _flipped(differences: Floats) -> Floats:
     return _unordered(np.maximum.accumulate(p[::-1])[::-1], order)
 
 
+def told_apart(differences: Floats, level: float = LEVEL) -> npt.NDArray[np.bool_]:
+    """Return which comparisons `(P, S)` have an adjusted p-value within a level; of a hundred thousand quicker than all p-values."""
+    comparisons, subjects = differences.shape
+    if not fewest_to_tell(level) <= subjects <= FEW:
+        return adjusted(differences) <= level
+    unit, signs = _unit(differences), _signs(subjects)
+    found, apart = np.abs(unit.sum(axis=1)), np.zeros(comparisons, dtype=bool)
+    while not apart.all():  # what is clearer than nearly all flips of all that are left is told apart, and leaves
+        left = unit[~apart]
+        parts = (np.abs(left[place : place + _AT_ONCE] @ signs.T).max(axis=0) for place in range(0, len(left), _AT_ONCE))
+        largest = np.sort(np.max(list(parts), axis=0))
+        above = len(signs) - np.searchsorted(largest, found - _ROUNDING)  # so many flips are as clear
+        new = ~apart & (above <= level * len(signs))
+        if not new.any():
+            break
+        apart |= new
+    return apart
+
+
+def _unit(differences: Floats) -> Floats:
+    """Return differences scaled so that their sums order flips as Student's statistic does."""
+    length = np.linalg.norm(differences, axis=1, keepdims=True)
+    unit: Floats = np.divide(differences, length, out=np.zeros_like(differences), where=length > 0)
+    return unit
+
+
+@cache
+def _signs(subjects: int) -> Floats:
+    """Return every flip of signs but for those that turn all of another one; the first leaves all as they are."""
+    return np.array([(1.0, *rest) for rest in itertools.product([1.0, -1.0], repeat=subjects - 1)])
+
+
 def _holm(differences: Floats) -> Floats:
     """Return p-values of t-tests over subjects, corrected by Holm's sequence."""
-    from scipy.stats import t
+    from scipy.special import stdtr  # scipy.stats takes six times as long to import
 
     count = differences.shape[1]
     mean, error = differences.mean(axis=1), differences.std(axis=1, ddof=1) / np.sqrt(count)
     sure = np.where(mean == 0, 0.0, np.inf)
-    p = 2 * t.sf(np.abs(np.divide(mean, error, out=sure, where=error > 0)), count - 1)
+    p = 2 * stdtr(count - 1, -np.abs(np.divide(mean, error, out=sure, where=error > 0)))
     order = np.argsort(-p, kind="stable")
     scaled = np.minimum(p[order] * np.arange(1, len(p) + 1), 1.0)
     return _unordered(np.maximum.accumulate(scaled[::-1])[::-1], order)
@@ -90,7 +120,7 @@ def rank_intervals(figures: Floats, level: float = LEVEL) -> list[tuple[int, int
     rows = len(figures)
     one, other = np.triu_indices(rows, 1)
     gaps = figures[one] - figures[other]
-    apart = adjusted(gaps) <= level
+    apart = told_apart(gaps, level)
     better = np.zeros((rows, rows), dtype=bool)  # [a, b]: a is surely better than b
     ahead = gaps.mean(axis=1) > 0
     better[one, other], better[other, one] = apart & ahead, apart & ~ahead
