@@ -8,7 +8,8 @@ import numpy as np
 import polars
 
 from mgbench import exchange
-from mgbench.board import difference_text, escape, named
+from mgbench.board import difference_text, named
+from mgbench.boards.sheet import escape
 from mgbench.catalogue import Catalogue
 from mgbench.clips import Ints
 from mgbench.confusion import Figure, Floats, accuracy, classes_of, confusions, macro_f1, recall_of

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import polars
 
 from mgbench import stats
+from mgbench.boards.sheet import escape
 from mgbench.costs import cost_table
 from mgbench.records import read_predictions, read_records
 from mgbench.scoring import figures
@@ -129,13 +130,6 @@ def difference_text(gap: float, p: float | None) -> str:
 def _percent(values: polars.Series) -> str:
     numbers = 100 * values.to_numpy().astype(float)
     return f"{numbers.mean():.1f} ± {numbers.std(ddof=1):.1f}" if len(numbers) > 1 else f"{numbers.mean():.1f}"
-
-
-def escape(text: str) -> str:
-    """Return text that Markdown and HTML show as it is and that breaks no table."""
-    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "&#124;"), ("`", "&#96;"), ("\n", " ")):
-        text = text.replace(character, entity)
-    return text
 
 
 def _table(store: Path, lines: list[Line], target: str) -> Iterable[str]:
