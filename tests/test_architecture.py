@@ -16,7 +16,7 @@ PLUGINS = Path(__file__).parent.parent / "plugins" / "mgbench_plugins"
 TORCH_FREE = [
     "mgbench", "mgbench.audit.report", "mgbench.board", "mgbench.catalogue", "mgbench.cli.axes", "mgbench.cli.cell", "mgbench.cli.cite",
     "mgbench.cli.components", "mgbench.cli.data", "mgbench.cli.data_text", "mgbench.located", "mgbench.packing", "mgbench.picture",
-    "mgbench.prepare",
+    "mgbench.prepare", "mgbench.boards.published", "mgbench.boards.sheet",
     "mgbench.cli.figure", "mgbench.figures.canvas", "mgbench.figures.confusion",
     "mgbench.cli.diff", "mgbench.cli.explain", "mgbench.cli.gc", "mgbench.cli.leaderboard", "mgbench.cli.plan", "mgbench.cli.plugin",
     "mgbench.cli.ensemble", "mgbench.derived", "mgbench.ensemble", "mgbench.scoring",
