@@ -15,7 +15,12 @@ from mgbench.errors import SpecError, nearest
 _SHIPPED: Final = resources.files("mgbench.studies")
 #: What the rows of a table may name, as `run` has it.
 AXES: Final[tuple[str, ...]] = ("method", "encoder", "augmentation", "pretrain-on")
-_WORDS: Final[dict[Any, str]] = {str: "text", (str, dict): "text, or a table of texts by data set"}
+_WORDS: Final[dict[Any, str]] = {
+    str: "text, in quotes",
+    int: "a whole number, without quotes",
+    list: "a list",
+    (str, dict): "text, or a table of texts by data set",
+}
 
 
 @attrs.frozen
@@ -115,7 +120,7 @@ def _read_table(told: Any) -> Table:  # noqa: ANN401 - whatever the file holds
             "The study's table has no rows; it has title, source, baseline, and rows, each [[table.row]] with label and augmentation, say."
         )
         raise SpecError(msg)
-    _check(told, dict.fromkeys(("title", "source", "baseline"), str), {"row": list, "hard": str}, "table")
+    check_keys(told, dict.fromkeys(("title", "source", "baseline"), str), {"row": list, "hard": str}, "The study's table")
     table = Table(told["title"], told["source"], told["baseline"], told.get("hard", ""), tuple(map(_read_row, rows)))
     labels = Counter(row.label for row in table.rows)
     for key in ("baseline", "hard"):
@@ -133,11 +138,11 @@ def _read_table(told: Any) -> Table:  # noqa: ANN401 - whatever the file holds
 
 
 def _read_row(told: dict[str, Any]) -> Row:
-    _check(told, {"label": str}, {**dict.fromkeys(AXES, str), "published": (str, dict), "parameters": str}, "row")
+    check_keys(told, {"label": str}, {**dict.fromkeys(AXES, str), "published": (str, dict), "parameters": str}, "The study's row")
     published = told.get("published", {})
     if isinstance(published, str):
         published = {"": published}
-    _check(published, {}, dict.fromkeys(published, str), "published figure")
+    check_keys(published, {}, dict.fromkeys(published, str), "The study's published figure")
     parts = {axis: told[axis] for axis in AXES if axis in told}
     if not parts:
         msg = f"The study's row {told['label']!r} does not say what it is here; give it {', '.join(AXES[:-1])} or {AXES[-1]}."
@@ -145,15 +150,16 @@ def _read_row(told: dict[str, Any]) -> Row:
     return Row(told["label"], parts, published, told.get("parameters", ""))
 
 
-def _check(table: dict[str, Any], needed: dict[str, type], allowed: dict[str, Any], where: str) -> None:
+def check_keys(table: dict[str, Any], needed: dict[str, type], allowed: dict[str, Any], where: str) -> None:
+    """Raise `SpecError`, which says where, for a key of a table that means nothing, a value of another type, and a key that is lacking."""
     for key, value in table.items():
         kind = {**needed, **allowed}.get(key)
         if kind is None:
-            msg = f"The study's {where} has the key {key!r}; {nearest(key, [*needed, *allowed])}"
+            msg = f"{where} has the key {key!r}; {nearest(key, [*needed, *allowed])}"
             raise SpecError(msg)
-        if not isinstance(value, kind):
-            msg = f"The study's {where} has the {key} {value!r}; write {_WORDS[kind]}."
+        if not isinstance(value, kind) or isinstance(value, bool):
+            msg = f"{where} has the {key} {value!r}; write {_WORDS[kind]}."
             raise SpecError(msg)
     if lacking := [key for key in needed if key not in table]:
-        msg = f"The study's {where} lacks {', '.join(lacking)}."
+        msg = f"{where} lacks {', '.join(lacking)}."
         raise SpecError(msg)

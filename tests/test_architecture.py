@@ -15,18 +15,18 @@ ROOT = Path(mgbench.__file__).parent
 PLUGINS = Path(__file__).parent.parent / "plugins" / "mgbench_plugins"
 TORCH_FREE = [
     "mgbench", "mgbench.ablation", "mgbench.audit.report", "mgbench.boards.book", "mgbench.boards.checking",
-    "mgbench.boards.compacting", "mgbench.boards.lines", "mgbench.boards.measured", "mgbench.boards.merging", "mgbench.boards.pages",
-    "mgbench.boards.ranks", "mgbench.boards.sheet", "mgbench.catalogue", "mgbench.cli.axes", "mgbench.cli.cell", "mgbench.cli.cite",
-    "mgbench.cli.components", "mgbench.cli.data", "mgbench.cli.data_text", "mgbench.cli.diff", "mgbench.cli.ensemble",
-    "mgbench.cli.explain", "mgbench.cli.figure", "mgbench.cli.gc", "mgbench.cli.kernels", "mgbench.cli.leaderboard", "mgbench.cli.plan",
-    "mgbench.cli.plugin", "mgbench.cli.run", "mgbench.cli.status", "mgbench.cli.study", "mgbench.cli.watch", "mgbench.cli.where",
-    "mgbench.clips", "mgbench.compare", "mgbench.components", "mgbench.derived", "mgbench.ensemble", "mgbench.failures",
-    "mgbench.figures.canvas", "mgbench.figures.confusion", "mgbench.fingerprint", "mgbench.garbage", "mgbench.grid",
-    "mgbench.hookspecs", "mgbench.launch.local", "mgbench.launch.process", "mgbench.lease", "mgbench.located", "mgbench.manifest",
-    "mgbench.named", "mgbench.packing", "mgbench.part", "mgbench.paths", "mgbench.picture", "mgbench.plan", "mgbench.prepare",
-    "mgbench.preprocessings", "mgbench.records", "mgbench.registry", "mgbench.scoring", "mgbench.shape", "mgbench.skeleton",
-    "mgbench.snapshot", "mgbench.sources", "mgbench.spec", "mgbench.standing", "mgbench.stats", "mgbench.store", "mgbench.studied",
-    "mgbench.study", "mgbench.timing",
+    "mgbench.boards.compacting", "mgbench.boards.lines", "mgbench.boards.measured", "mgbench.boards.merging", "mgbench.boards.number",
+    "mgbench.boards.pages", "mgbench.boards.published", "mgbench.boards.ranks", "mgbench.boards.sheet", "mgbench.catalogue",
+    "mgbench.cli.axes", "mgbench.cli.cell", "mgbench.cli.cite", "mgbench.cli.components", "mgbench.cli.data", "mgbench.cli.data_text",
+    "mgbench.cli.diff", "mgbench.cli.ensemble", "mgbench.cli.explain", "mgbench.cli.figure", "mgbench.cli.gc", "mgbench.cli.kernels",
+    "mgbench.cli.leaderboard", "mgbench.cli.plan", "mgbench.cli.plugin", "mgbench.cli.run", "mgbench.cli.status", "mgbench.cli.study",
+    "mgbench.cli.watch", "mgbench.cli.where", "mgbench.clips", "mgbench.compare", "mgbench.components", "mgbench.derived",
+    "mgbench.ensemble", "mgbench.failures", "mgbench.figures.canvas", "mgbench.figures.confusion", "mgbench.fingerprint",
+    "mgbench.garbage", "mgbench.grid", "mgbench.hookspecs", "mgbench.launch.local", "mgbench.launch.process", "mgbench.lease",
+    "mgbench.located", "mgbench.manifest", "mgbench.named", "mgbench.packing", "mgbench.part", "mgbench.paths", "mgbench.picture",
+    "mgbench.plan", "mgbench.prepare", "mgbench.preprocessings", "mgbench.records", "mgbench.registry", "mgbench.scoring",
+    "mgbench.shape", "mgbench.skeleton", "mgbench.snapshot", "mgbench.sources", "mgbench.spec", "mgbench.standing", "mgbench.stats",
+    "mgbench.store", "mgbench.studied", "mgbench.study", "mgbench.timing",
 ]  # fmt: skip
 #: Each may import those to its left.
 TENSORS = ["preprocess", "graph", "metrics", "data", "model", "train", "pretrained", "run"]

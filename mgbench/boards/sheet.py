@@ -23,7 +23,7 @@ _LINK: Final = re.compile(r"(?<=\])[(:\[]|(?<![^\W_])_|_(?![^\W_])")
 _BLOCK: Final = re.compile(r"[+=-]|\d+[.)]")
 _LATEX: Final = str.maketrans(
     {letter: f"\\{letter}" for letter in "&%$#_{}"}
-    | {letter: f"{{{letter}}}" for letter in "[]*-"}  # `\\*` and `\\[` are commands of rows, `--` is a dash
+    | {letter: f"{{{letter}}}" for letter in "[]*"}  # `\\*` and `\\[` are commands of rows
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "`": r"\textasciigrave{}", '"': "''"}
     | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "\N{EN DASH}": r"\textendash{}", "—": r"\textemdash{}"}
     | {"±": r"\textpm{}", "\N{MULTIPLICATION SIGN}": r"\texttimes{}", "\N{MINUS SIGN}": "$-$", "…": r"\dots{}", "°": r"\textdegree{}"}
@@ -94,7 +94,7 @@ def latex(sheet: Sheet) -> str:
 
 
 def _latex(text: str) -> str:
-    return _line(text).translate(_LATEX)
+    return re.sub("-(?=-)", "-{}", _line(text).translate(_LATEX))  # two hyphens would join to a dash
 
 
 def csv_text(sheets: Iterable[Sheet]) -> str:
