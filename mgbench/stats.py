@@ -1,5 +1,6 @@
 """Intervals on small test sets, clustered by subject; scipy is imported when first used."""
 
+import math
 from functools import cache
 from statistics import NormalDist
 
@@ -51,10 +52,10 @@ def t_quantile(freedom: int, share: float) -> float:
     return float(stdtrit(freedom, share))
 
 
-def seed_interval(values: Floats, level: float = 0.95) -> tuple[float, float]:
-    """Return Student's interval of the mean of two or more values in [0, 1], cut to that range."""
-    half = t_quantile(len(values) - 1, (1 + level) / 2) * values.std(ddof=1) / np.sqrt(len(values))
-    return max(0.0, float(values.mean() - half)), min(1.0, float(values.mean() + half))
+def seed_interval(mean: float, deviation: float, seeds: int, level: float = 0.95) -> tuple[float, float]:
+    """Return Student's interval of the mean of values in [0, 1] of two or more seeds, cut to that range."""
+    half = t_quantile(seeds - 1, (1 + level) / 2) * deviation / math.sqrt(seeds)
+    return max(0.0, mean - half), min(1.0, mean + half)
 
 
 def smallest_difference(clips: npt.NDArray[np.int64], seeds: int) -> float | None:

@@ -1,13 +1,16 @@
-"""A million records to boards, timed as users wait for them: a process each for compacting and for building; run it by hand.
+"""A million records to boards, in processes of their own: `python tests/benchmark_boards.py [--rows 1000000]` prints one table.
 
-python tests/benchmark_boards.py [ROWS] [FOLDER]
+Targets: boards of a million rows that are compacted already within two seconds and a gigabyte. What making and checking such a book
+costs is told apart. Every data set has every budget, evaluator, method and encoder with as many seeds, and untrained floors.
 """
 
+import argparse
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars
@@ -18,95 +21,107 @@ from mgbench.scoring import figures_of
 
 #: Data sets, as clips and people that are scored.
 SETS = {"wmft": (240, 8), "ui_prmd": (200, 10), "smg": (610, 5), "big": (900, 36)}
-METHODS, ENCODERS, EVALUATORS, STEPS = 25, 10, ("linear", "knn"), (100, 300, 1000, 3000, 10000)
+METHODS, ENCODERS, EVALUATORS, STEPS = 24, 10, ("linear", "knn"), (100, 300, 1000, 3000, 10000)
+#: So many different predictions of a data set; rows take one of them.
+POOL, CLASSES = 64, 15
+SHARED: dict[str, Any] = {
+    **dict.fromkeys(("members", "imported", "reason", "stale"), ""),
+    **dict.fromkeys(("select", "compile", "uses_labels", "guided"), False),
+    "stream": "joint",
+    "preprocess": "frame50",
+    "target": "class",
+    "fitted_on": "train+val",
+    "scored_on": "test",
+    "augmentation": "default",
+    "precision": "bf16",
+    "status": "ok",
+    "badge": "recomputed",
+    "spec": "{}",
+    "batch_size": 32,
+    "budget_batch_size": 32,
+    "test_reads": 2,
+    "backbone_parameters": 10**6,
+    "forward_flops": 10**8,
+    "clips_processed": 9600,
+    "train_seconds": 60.0,
+    "peak_memory_mb": 500,
+}
+CHILD = """
+import sys
+from pathlib import Path
+from mgbench.cli import main
+main(sys.argv[1:], standalone_mode=False)
+peak = next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+print(int(peak) / 1024, file=sys.stderr)
+"""
+
+
+def grid(seeds: int) -> polars.DataFrame:
+    """Return the rows of one data set without what was predicted; method 0 learns nothing, and is in every budget at once."""
+    axes = {"evaluator": EVALUATORS, "steps": STEPS, "method": [f"method{k}[lr=0.0{k}]" for k in range(METHODS)],
+            "encoder": [f"encoder{k}[width=64]" for k in range(ENCODERS)], "seed": range(seeds)}  # fmt: skip
+    found = polars.DataFrame({"one": [1]})
+    for name, values in axes.items():
+        found = found.join(polars.DataFrame({name: values}), how="cross")
+    learns = polars.col("method") != "method0[lr=0.00]"
+    found = found.drop("one").filter(learns | (polars.col("steps") == STEPS[0])).with_columns(learns=learns)
+    return found.with_columns(budget_steps=polars.when(learns).then("steps"))
+
+
+def predictions(clips: int, people: int, rng: np.random.Generator) -> tuple[dict[str, Any], polars.DataFrame]:
+    """Return a scored set, and the pool of what is predicted of it with its figures."""
+    label, subject = rng.integers(CLASSES, size=clips), np.sort(np.arange(clips) % people)
+    sure = rng.random((POOL, clips)) < rng.uniform(0.2, 0.8, (POOL, 1))
+    predicted = np.where(sure, label, rng.integers(CLASSES, size=sure.shape))
+    rank = np.where(predicted == label, 0, rng.integers(1, CLASSES, size=sure.shape))
+    right = [np.bincount(subject, weights=row == label).astype(int).tolist() for row in predicted]
+    lists = {"predicted": predicted.tolist(), "rank": rank.tolist(), "subject_right": right}
+    pool = polars.DataFrame({"draw": np.arange(POOL), **figures_of(predicted, rank, label, subject), **lists})
+    return {"subject": subject.tolist(), "label": label.tolist(), "classes": [f"class {k}" for k in range(CLASSES)]}, pool
 
 
 def made(rows: int) -> Book:
-    """Return a book of so many rows: every data set, budget, evaluator, method and encoder with as many seeds."""
-    lines = len(SETS) * len(EVALUATORS) * len(STEPS) * METHODS * ENCODERS
-    seeds = max(1, rows // lines)
+    """Return a book of about so many rows."""
+    seeds = max(1, rows // (len(SETS) * len(EVALUATORS) * ENCODERS * (len(STEPS) * (METHODS - 1) + 1)))
     rng, frames, clips = np.random.default_rng(0), [], []
     for name, (count, people) in SETS.items():
-        label, subject = rng.integers(15, size=count), np.sort(np.arange(count) % people)
-        clips.append(
-            {"test_digest": name, "target": "class", "subject": subject, "label": label, "classes": [f"class {k}" for k in range(15)]}
-        )
-        pool = np.where(rng.random((64, count)) < rng.uniform(0.2, 0.8, (64, 1)), label, rng.integers(15, size=(64, count)))
-        rank = np.where(pool == label, 0, rng.integers(1, 15, size=pool.shape))
-        right = np.stack([np.bincount(subject, weights=row == label).astype(int) for row in pool])
-        figures = {key: values for key, values in figures_of(pool, rank, label, subject).items()}
-        drawn = polars.DataFrame(
-            {
-                "draw": np.arange(64, dtype=np.uint8),
-                **figures,
-                "predicted": pool.tolist(),
-                "rank": rank.tolist(),
-                "subject_right": right.tolist(),
-            }
-        )
-        grid = polars.DataFrame({"evaluator": EVALUATORS}).join(polars.DataFrame({"steps": STEPS}), how="cross")
-        grid = grid.join(polars.DataFrame({"method": [f"method{k}[lr=0.{k}]" for k in range(METHODS)]}), how="cross")
-        grid = grid.join(polars.DataFrame({"encoder": [f"encoder{k}[width=64]" for k in range(ENCODERS)]}), how="cross")
-        grid = grid.join(polars.DataFrame({"seed": np.arange(seeds)}), how="cross")
-        grid = grid.with_columns(
-            draw=polars.lit(rng.integers(64, size=len(grid), dtype=np.uint8)), dataset=polars.lit(name), test_digest=polars.lit(name),
-            cell=polars.format("{}-{}-{}-{}-s{}", polars.lit(name), "encoder", "method", "steps", "seed"),
-        )  # fmt: skip
-        frames.append(grid.join(drawn, on="draw", how="left", maintain_order="left").drop("draw"))
-    shared = {
-        "stream": "joint", "preprocess": "frame50", "target": "class", "fitted_on": "train+val", "scored_on": "test", "select": False,
-        "augmentation": "default", "members": "", "imported": "", "precision": "bf16", "compile": False, "learns": True, "uses_labels": False,
-        "guided": False, "status": "ok", "reason": "", "stale": "", "badge": "recomputed", "batch_size": 32, "test_reads": 2, "test_clips": 0,
-        "backbone_parameters": 1000, "forward_flops": 1000, "clips_processed": 9600, "train_seconds": 60.0, "peak_memory_mb": 500,
-        "spec": "{}", "budget_batch_size": 32,
-    }  # fmt: skip
-    records = polars.concat(frames).with_columns(
-        *(polars.lit(value).alias(name) for name, value in shared.items()),
-        *(polars.lit(None, polars.String).alias(name) for name in ("pretrain_on",)),
+        scored, pool = predictions(count, people, rng)
+        clips.append({"test_digest": name, "target": "class", **scored})
+        drawn = grid(seeds).with_columns(dataset=polars.lit(name), test_digest=polars.lit(name))
+        drawn = drawn.with_columns(draw=polars.Series(rng.integers(POOL, size=len(drawn))))
+        frames.append(drawn.join(pool, on="draw", how="left", maintain_order="left").drop("draw"))
+    records = polars.concat(frames).with_columns(polars.lit(value).alias(name) for name, value in SHARED.items())
+    records = records.with_columns(
+        polars.format("{}-{}-{}-{}-s{}", "dataset", "encoder", "method", "steps", "seed").alias("cell"),
+        polars.lit(None, polars.String).alias("pretrain_on"),
         polars.lit(None, polars.Int64).alias("budget_epochs"),
-        polars.col("steps").alias("budget_steps"),
         polars.lit(None, polars.List(polars.UInt32)).alias("fit_counts"),
-        *(polars.col(name).cast(polars.List(polars.UInt16)) for name in ("predicted", "rank")),
+        polars.col("predicted", "rank").cast(polars.List(polars.UInt16)),
         polars.col("subject_right").cast(polars.List(polars.UInt32)),
     )
     return Book(records.lazy(), polars.DataFrame(clips, schema=CLIPS).lazy())
 
 
-CHILD = """
-import resource, sys, time
-began = time.perf_counter()
-from mgbench.cli import main
-try:
-    main(sys.argv[1:], standalone_mode=False)
-finally:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{time.perf_counter() - began:.2f} s, {peak:.0f} MB", file=sys.stderr)
-"""
-
-
-def timed(*words: str | Path) -> str:
-    """Return what a command took, in a process of its own."""
+def measure(what: str, *words: str | Path) -> None:
+    """Run a command in a process of its own, and print a line of the table."""
     began = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", CHILD, *map(str, words)], check=True, capture_output=True, text=True)
-    return f"{time.perf_counter() - began:.2f} s with the start of Python; {done.stderr.strip().splitlines()[-1]} at most"
+    print(f"| {what} | {time.perf_counter() - began:.2f} | {float(done.stderr.split()[-1]):,.0f} |")
 
 
 def main() -> None:
-    """Make a book and print what it takes."""
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    """Make a book, build its boards, and check it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=10**6)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(scratch)
-        if not (folder / "records.parquet").is_file():
-            book = made(rows)
-            began = time.perf_counter()
-            book.write(folder)
-            print(
-                f"writing {book.rows} rows: {time.perf_counter() - began:.1f} s, {(folder / 'records.parquet').stat().st_size / 1e6:.0f} MB"
-            )
-        print("leaderboard build:", timed("leaderboard", "build", folder, "--out", folder / "boards"))
-        print(
-            f"{len(list((folder / 'boards').iterdir()))} files, {sum(path.stat().st_size for path in (folder / 'boards').iterdir()) / 1e6:.1f} MB"
-        )
+        folder, began = Path(scratch), time.perf_counter()
+        book = made(parser.parse_args().rows)
+        book.write(folder)
+        taken, size = time.perf_counter() - began, (folder / "records.parquet").stat().st_size / 1e6
+        print(f"{book.rows:,} rows, {size:.0f} MB, made and written in {taken:.0f} s\n\n| | seconds | MB |\n|---|---|---|")
+        measure("leaderboard build, with the start of Python", "leaderboard", "build", folder, "--out", folder)
+        pages = [path.stat().st_size for path in folder.iterdir() if path.suffix != ".parquet"]
+        print(f"\n{len(pages)} pages, {sum(pages) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

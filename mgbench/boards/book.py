@@ -33,6 +33,11 @@ CLIPS: Final[dict[str, Any]] = {
     "label": polars.List(polars.UInt16),
     "classes": polars.List(polars.String),
 }
+#: Texts that many rows share, which are kept as numbers of a list: they are read and grouped many times as fast.
+WORDS: Final = (
+    *("dataset", "encoder", "method", "pretrain_on", "augmentation", "stream", "preprocess", "precision", "evaluator", "members"),
+    *("imported", "fitted_on", "scored_on", *SCORED),
+)
 RECORDS_FILE, CLIPS_FILE = "records.parquet", "clips.parquet"
 
 
@@ -50,7 +55,8 @@ class Book:
 
     def write(self, folder: Path) -> None:
         """Write both files; the records come last, so that their presence means that both are whole."""
-        for name, frame in ((CLIPS_FILE, self.clips), (RECORDS_FILE, self.records)):
+        words = polars.col(name for name in WORDS if name in self.records.collect_schema()).cast(polars.Categorical)
+        for name, frame in ((CLIPS_FILE, self.clips), (RECORDS_FILE, self.records.with_columns(words))):
             buffer = io.BytesIO()
             frame.collect().write_parquet(buffer, compression="zstd")
             write_bytes(folder / name, buffer.getvalue())

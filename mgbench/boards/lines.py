@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars
 
-from mgbench.boards.book import SCORED, Book
+from mgbench.boards.book import SCORED, WORDS, Book
 from mgbench.clips import Ints
 from mgbench.costs import COSTS
 from mgbench.scoring import figures
@@ -46,11 +46,11 @@ class Line:
     """
 
     facts: dict[str, Any]
-    seeds: tuple[int, ...]
+    seeds: Ints
     top1: Floats
     people: Floats
     counts: Floats
-    place: tuple[int, ...]
+    place: npt.NDArray[np.uint32]
 
     @property
     def role(self) -> str:
@@ -90,7 +90,7 @@ class Line:
     @property
     def mean(self) -> float:
         """Mean top-1 over seeds."""
-        return float(self.top1.mean())
+        return float(self.facts["top1"])
 
 
 @attrs.frozen(eq=False, slots=False)
@@ -113,7 +113,7 @@ class Board:
     @cached_property
     def seeds(self) -> frozenset[int]:
         """Those of any line that is trained."""
-        return frozenset().union(*(line.seeds for line in self.lines if line.facts["learns"]))
+        return frozenset().union(*(line.seeds.tolist() for line in self.lines if line.facts["learns"]))
 
 
 def named(parts: list[str], pretrain_on: str | None, augmentation: str) -> str:
@@ -123,19 +123,23 @@ def named(parts: list[str], pretrain_on: str | None, augmentation: str) -> str:
 
 
 def boards_of(book: Book) -> Iterator[Board]:
-    """Yield the tables of a book in its order."""
+    """Yield the tables of a book, data set by data set and track by track."""
     rows = _scored(book)
     if rows.is_empty():
         return
     sets = {(digest, target): (np.array(label), np.array(subject)) for digest, target, label, subject in
             book.clips.select(*SCORED, "label", "subject").collect().iter_rows()}  # fmt: skip
     columns = _Columns.of(rows)
-    for values, table in _spread(_grouped(rows)).group_by(_TABLE, maintain_order=True):
+    lines = _spread(_grouped(rows)).sort("dataset", "track", maintain_order=True)
+    del rows
+    for values, table in lines.group_by(_TABLE, maintain_order=True):
         key = dict(zip(_TABLE, values, strict=True))
         label, subject = sets[key["test_digest"], key["target"]]
-        lines = [columns.line(facts, np.bincount(subject).astype(float)) for facts in table.iter_rows(named=True)]
-        lines += [_constant(label, subject)] if key["target"] == "subject" else []
-        yield Board(key, tuple(sorted(lines, key=lambda line: (-line.mean, line.name))))
+        places = np.split(table["rows"].explode().to_numpy(), table["rows"].list.len().cum_sum()[:-1].to_numpy())
+        facts, counts = table.drop("rows").iter_rows(named=True), np.bincount(subject).astype(float)
+        found = [columns.line(one, place, counts) for one, place in zip(facts, places, strict=True)]
+        found += [_constant(label, subject)] if key["target"] == "subject" else []
+        yield Board(key, tuple(sorted(found, key=lambda line: (-line.mean, line.name))))
 
 
 @attrs.frozen(eq=False)
@@ -155,21 +159,19 @@ class _Columns:
         right = rows["subject_right"].explode().to_numpy()
         return cls(rows["place"].to_numpy(), rows["seed"].to_numpy(), rows["top1"].to_numpy(), right, begin)
 
-    def line(self, facts: dict[str, Any], counts: Floats) -> Line:
-        """Return the line of the rows that its facts tell, of people with so many clips."""
-        rows = np.array(facts.pop("rows"))
+    def line(self, facts: dict[str, Any], rows: Ints, counts: Floats) -> Line:
+        """Return the line of some rows, with what they share, of people with so many clips."""
         right = self.right[self.begin[rows][:, None] + np.arange(len(counts))]
-        seeds, places = (tuple(column[rows].tolist()) for column in (self.seed, self.place))
-        return Line(facts, seeds, self.top1[rows], right.mean(axis=0) / counts, counts, places)
+        return Line(facts, self.seed[rows], self.top1[rows], right.mean(axis=0) / counts, counts, self.place[rows])
 
 
 def _grouped(rows: polars.DataFrame) -> polars.DataFrame:
     """Return a row a line: what its records share, means over them, and where they are, in the order of seeds."""
     own = [*(name for name in _TABLE if name in rows.columns), *_NAMES, *_FLAGS]
-    known = [name for name in (*METRICS[1:], *COSTS, *_INTERVAL) if rows[name].dtype.is_numeric()]
+    known = [name for name in (*METRICS, *COSTS, *_INTERVAL) if rows[name].dtype.is_numeric()]
     return rows.with_row_index("rows").group_by(own, maintain_order=True).agg(
         polars.col(known).mean(),
-        *(polars.col(name).std().alias(f"{name}_sd") for name in METRICS[1:]),
+        *(polars.col(name).std().alias(f"{name}_sd") for name in METRICS),
         polars.col("test_reads", "stale", "badge").max(),  # of badges the last in the alphabet is the weakest
         polars.col("rows").sort_by("seed"),
     ).with_columns(polars.col(polars.Categorical).cast(polars.String))  # fmt: skip
@@ -183,7 +185,14 @@ def _constant(label: Ints, subject: Ints) -> Line:
     facts = {"method": None, "own": "most frequent subject", "learns": False, "uses_labels": False, "guided": False, "members": ""}
     facts |= {"imported": "", "stale": "", "badge": "", "test_reads": None, "pretrain_on": None, "augmentation": "default"}
     sure = (np.arange(len(counts)) == shares.argmax()).astype(float)
-    return Line({**facts, **found, **{f"{name}_sd": None for name in METRICS}}, (0,), np.array([found["top1"]]), sure, counts, ())
+    return Line(
+        {**facts, **found, **{f"{name}_sd": None for name in METRICS}},
+        np.zeros(1, dtype=np.int64),
+        np.array([found["top1"]]),
+        sure,
+        counts,
+        np.zeros(0, dtype=np.uint32),
+    )
 
 
 def _scored(book: Book) -> polars.DataFrame:
@@ -195,7 +204,7 @@ def _scored(book: Book) -> polars.DataFrame:
     if found.is_empty():
         return found
     found = found.with_columns(polars.lit(None).alias(name) for name in sorted(wanted - has))
-    words = [name for name in found.columns if found[name].dtype == polars.String and name not in {"stale", "badge"}]
+    words = [name for name in WORDS if name in wanted]
     given, learns = polars.any_horizontal(polars.col(name).is_not_null() for name in _BUDGET), polars.col("learns")
     return found.with_columns(
         *(polars.col(name).cast(polars.Categorical) for name in words),  # which are grouped many times as fast as texts

@@ -92,14 +92,13 @@ def _missing(board: Board) -> str:
 
 
 def _figures(line: Line) -> tuple[str, ...]:
-    facts, values = line.facts, line.top1
-    seeds = ""
-    if len(values) > 1:
-        low, high = seed_interval(values)
+    facts, seeds = line.facts, ""
+    if facts["top1_sd"] is not None:
+        low, high = seed_interval(facts["top1"], facts["top1_sd"], len(line.seeds))
         seeds = f"{100 * low:.1f} to {100 * high:.1f}"
     people = f"{100 * facts['top1_subject_low']:.0f} to {100 * facts['top1_subject_high']:.0f}"
-    others = (_percent(facts[name], facts[f"{name}_sd"]) for name in METRICS[1:])
-    return (_percent(line.mean, float(values.std(ddof=1)) if len(values) > 1 else None), seeds, people, *others)
+    top1, *others = (_percent(facts[name], facts[f"{name}_sd"]) for name in METRICS)
+    return (top1, seeds, people, *others)
 
 
 def _percent(value: float, deviation: float | None) -> str:
@@ -109,7 +108,7 @@ def _percent(value: float, deviation: float | None) -> str:
 def _seeds(board: Board, line: Line) -> str:
     """Return how many seeds there are, of those that others in the table have."""
     count, wanted = len(line.seeds), len(board.seeds)
-    return f"{count} of {wanted}" if line.facts["learns"] and set(line.seeds) != board.seeds else str(count)
+    return f"{count} of {wanted}" if line.facts["learns"] and set(line.seeds.tolist()) != board.seeds else str(count)
 
 
 def _precision(line: Line) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 
 import attrs
 
-from mgbench.board import named
+from mgbench.boards.lines import named
 
 
 #: What is published, by the key of a row, and what boards call it.

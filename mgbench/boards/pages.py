@@ -11,6 +11,7 @@ import polars
 from mgbench.boards.book import Book
 from mgbench.boards.lines import Board, boards_of
 from mgbench.boards.measured import board_sheet, cost_sheet
+from mgbench.boards.published import published_sheets, shipped_numbers
 from mgbench.boards.sheet import Sheet, csv_text, escape, latex, markdown
 from mgbench.part import slug_of
 from mgbench.store import list_folder, write_bytes
@@ -46,18 +47,17 @@ class Page:
 
 def pages_of(book: Book) -> Iterator[Page]:
     """Yield the pages of a book, data set by data set; cells without a result stand on every page of theirs."""
-    boards = sorted(boards_of(book), key=lambda board: (board.key["dataset"], board.key["track"]))
-    lost = _unfinished(book)
-    for (dataset, track), group in groupby(boards, key=lambda board: (board.key["dataset"], board.key["track"])):
+    lost, shown = _unfinished(book), set()
+    for (dataset, track), group in groupby(boards_of(book), key=lambda board: (board.key["dataset"], board.key["track"])):
         yield _page(dataset, track, list(group), lost.get(dataset))
-    shown = {board.key["dataset"] for board in boards}
+        shown.add(dataset)
     for dataset, sheet in lost.items():
         if dataset not in shown:
             yield Page(slug_of(dataset) or "unknown", f"{dataset or 'unknown data'}: no result", (), (sheet,))
 
 
 def _page(dataset: str, track: str, boards: list[Board], lost: Sheet | None) -> Page:
-    others = (cost_sheet(boards), lost)
+    others = (cost_sheet(boards), *published_sheets(shipped_numbers(), dataset.partition("[")[0]), lost)
     name = f"{slug_of(dataset)}-{track.replace(' ', '-')}"
     return Page(name, f"{dataset}: {track}", tuple(map(board_sheet, boards)), tuple(sheet for sheet in others if sheet is not None))
 

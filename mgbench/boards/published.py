@@ -1,12 +1,14 @@
 """Numbers that others published, each with its source, protocol and caveats, apart from those that were measured.
 
-They are kept in `leaderboards/published.toml`, whose head says how a number is added.
+They are kept in `mgbench/boards/published.toml`, whose head says how a number is added.
 """
 
 import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +29,13 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
 _NEEDED: Final = ("source", "dataset", "protocol", "modality", "labels", "system")
 _OPTIONAL: Final = ("place", "unit", "note", *AXES, *METRICS)
 _VALUE: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
+
+
+@cache
+def shipped_numbers() -> tuple[Number, ...]:
+    """Return the published numbers that come with mgbench."""
+    with resources.as_file(resources.files("mgbench.boards") / "published.toml") as path:
+        return read_published(path)
 
 
 def read_published(path: Path) -> tuple[Number, ...]:
@@ -64,7 +73,7 @@ def _entries(told: dict[str, Any], key: str, where: str) -> list[tuple[str, dict
     """Return the tables of a list, each with the words for where it is."""
     found = told.get(key)
     if not isinstance(found, list) or not found or not all(isinstance(entry, dict) for entry in found):
-        raise _refusal(where, f"has no {key}", "see the head of leaderboards/published.toml for the form.")
+        raise _refusal(where, f"has no {key}", "see the head of mgbench/boards/published.toml for the form.")
     return [(f"{key.capitalize()} {number} of {where[0].lower()}{where[1:]}", entry) for number, entry in enumerate(found, 1)]
 
 

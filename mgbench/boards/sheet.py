@@ -8,6 +8,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -32,6 +33,8 @@ _LATEX: Final = str.maketrans(
 #: What spreadsheets take for the beginning of a formula, full-width forms among them, and what of it is a number or a difference.
 _FORMULA: Final = re.compile(r"[=+\-@\uff0b\uff0d\uff1d\uff20].")
 _NUMBER: Final = re.compile(r"[+-]?[\d.][\d.,% ±()p=<]*(?:[eE][+-]?\d+)?")
+#: Texts of which a format keeps what it made: most cells of large boards are like others.
+_REMEMBERED: Final = 2**16
 
 
 @attrs.frozen
@@ -57,7 +60,12 @@ class Sheet:
     def numeric(self) -> tuple[bool, ...]:
         """Whether all texts of a column are numbers, so that it is set to the right."""
         columns = [[row[place] for row in self.rows] for place in range(len(self.heads))]
-        return tuple(any(column) and all(_NUMBER.fullmatch(text) for text in column if text) for column in columns)
+        return tuple(any(column) and all(_is_number(text) for text in column if text) for column in columns)
+
+
+@lru_cache(_REMEMBERED)
+def _is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text) is not None
 
 
 def _line(text: str) -> str:
@@ -65,6 +73,7 @@ def _line(text: str) -> str:
     return shown(" ".join(text.split()))
 
 
+@lru_cache(_REMEMBERED)
 def escape(text: str) -> str:
     """Return text that Markdown and HTML show as it is, on one line, and that breaks no table; it may still begin a list or a heading."""
     return _LINK.sub(lambda found: f"&#{ord(found[0])};", _line(text).translate(_MARKDOWN))
@@ -93,6 +102,7 @@ def latex(sheet: Sheet) -> str:
     return "\n".join([*begin, *body, r"  \end{tabular}", *about, r"\end{table}"]) + "\n"
 
 
+@lru_cache(_REMEMBERED)
 def _latex(text: str) -> str:
     return re.sub("-(?=-)", "-{}", _line(text).translate(_LATEX))  # two hyphens would join to a dash
 
@@ -116,6 +126,7 @@ def csv_text(sheets: Iterable[Sheet]) -> str:
     return written.getvalue()
 
 
+@lru_cache(_REMEMBERED)
 def _cell(text: str) -> str:
     text = _line(text)
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+    return f"'{text}" if _FORMULA.match(text) and not _is_number(text) else text

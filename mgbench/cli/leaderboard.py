@@ -11,7 +11,7 @@ import rich_click as click
 
 from mgbench.cli.options import plugin_option, set_option, store_option
 from mgbench.cli.study import read_study
-from mgbench.errors import SpecError
+from mgbench.errors import SpecError, nearest
 
 
 #: So much that is wrong is told line by line.
@@ -83,6 +83,22 @@ def check_command(folder: Path) -> None:
     wrong = [*map(str, wrong_rows(book)), *differing(book, folder)]
     _refuse(wrong)
     click.echo(f"{folder}: the boards are those of its records")
+
+
+@leaderboard_command.command("published")
+@click.argument("dataset", required=False)
+def published_command(dataset: str | None) -> None:
+    """Print what others published on DATASET, or on all, with sources, protocols and caveats."""
+    from mgbench.boards.published import published_sheets, shipped_numbers
+    from mgbench.boards.sheet import markdown
+
+    known = sorted({number.dataset for number in shipped_numbers()})
+    if dataset is not None and dataset not in known:
+        msg = f"No number is published here on {dataset!r}; {nearest(dataset, known)}"
+        raise SpecError(msg)
+    for name in known if dataset is None else [dataset]:
+        for sheet in published_sheets(shipped_numbers(), name):
+            click.echo(markdown(sheet))
 
 
 @leaderboard_command.command("study")

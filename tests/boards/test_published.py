@@ -16,7 +16,7 @@ from mgbench.registry import Registry, installed_plugins, registry
 from mgbench.study import load_study, study_names
 
 
-FILE = Path(__file__).parents[2] / "leaderboards" / "published.toml"
+FILE = Path(__file__).parents[2] / "mgbench" / "boards" / "published.toml"
 SOURCE = 'key = "one"\nwork = "One: A Work"\nseen = "the paper"\nprotocol = "As it is."\ncaveats = "None."\n'
 ROW = 'source = "one"\ndataset = "smg"\nprotocol = "xsub"\nmodality = "skeleton"\nlabels = "supervised"\n'
 
@@ -153,8 +153,8 @@ GOOD = 'row = [{ system = "a", top1 = "1.5" }]'
     ('row = [{ sytem = "a", top1 = "1.5" }]', f"{IN_ROW} has the key 'sytem'; did you mean 'system'?"),
     ('row = [{ system = "a", top1 = "1.5", labels = "supervized" }]', f"{IN_ROW} has the labels 'supervized'; did you mean 'supervised'?"),
     ('row = [{ system = "a", top1 = "1.5", source = "oen" }]', f"{IN_ROW} has the source 'oen'; did you mean 'one'?"),
-    ("", f"{IN_TABLE} has no row; see the head of leaderboards/published.toml for the form."),
-    ("row = 3", f"{IN_TABLE} has no row; see the head of leaderboards/published.toml for the form."),
+    ("", f"{IN_TABLE} has no row; see the head of mgbench/boards/published.toml for the form."),
+    ("row = 3", f"{IN_TABLE} has no row; see the head of mgbench/boards/published.toml for the form."),
     (f'{GOOD[:-1]}, {{ system = "a", top1 = "2" }}]',
      f"{TWICE}; leave one out, or tell them apart by system or place."),
 ])  # fmt: skip

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import permutation_test, ttest_rel
 from statsmodels.stats.multitest import multipletests
 
-from mgbench.boards.ranks import FEW, adjusted, fewest_to_tell, paired_p, rank_intervals, told_apart
+from mgbench.boards.ranks import FEW, adjusted, fewest_to_tell, paired_p, rank_intervals
 from mgbench.stats import Floats
 
 
@@ -92,23 +92,25 @@ def test_steps_down_are_westfall_and_youngs(seed: int) -> None:
 
 @pytest.mark.parametrize("subjects", [1, 2, 5, 6, 8, FEW, FEW + 1])
 @pytest.mark.parametrize("level", [0.05, 0.2, 0.5])
-def test_what_is_told_apart_is_what_has_a_small_p(subjects: int, level: float) -> None:
-    """The decision without p-values is the one by them."""
+def test_p_values_up_to_a_level_are_those_of_all(subjects: int, level: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only small p-values are asked for, these are right, and all others are above the level."""
+    monkeypatch.setattr("mgbench.boards.ranks._IN_CACHE", 64)
     for seed in range(5):
         rng = np.random.default_rng(seed)
         differences = rng.normal(rng.choice([0.0, 1.0, 3.0], size=(40, 1)), 1, size=(40, subjects)).round(1)
+        whole, some = adjusted(differences), adjusted(differences, level)
 
-        assert told_apart(differences, level).tolist() == (adjusted(differences) <= level).tolist()
+        assert (some <= level).tolist() == (whole <= level).tolist()
+        assert some[whole <= level] == pytest.approx(whole[whole <= level])
 
 
 def test_comparisons_in_pieces_are_those_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is held in memory at once changes nothing."""
     differences = np.random.default_rng(0).normal(0.5, 1, size=(50, 8))
     whole = adjusted(differences)
-    monkeypatch.setattr("mgbench.boards.ranks._AT_ONCE", 7)
+    monkeypatch.setattr("mgbench.boards.ranks._IN_CACHE", 500)
 
     assert adjusted(differences) == pytest.approx(whole)
-    assert told_apart(differences).tolist() == (whole <= 0.05).tolist()
 
 
 @pytest.mark.parametrize("seed", range(5))
