@@ -45,7 +45,8 @@ def build_tables(store: Path, table: Table, catalogue: Catalogue, cells: Collect
     table, records = table.mapped(catalogue.written), read_records(store)
     lines = [f"# {escape(table.title)}", ""]
     if not records.is_empty() and records["evaluator"].is_not_null().any():
-        scored = records.filter(polars.col("evaluator").is_not_null() & (polars.col("target") == "class"))
+        ours = polars.col("evaluator").is_not_null() & (polars.col("imported") == "")
+        scored = records.filter(ours & (polars.col("target") == "class"))
         scored = scored if cells is None else scored.filter(polars.col("cell").is_in(list(cells)))
         for key, group in groups_of(table, scored, catalogue):
             lines += _section(store, table, key, group, floors_of(scored, key, group))

@@ -116,7 +116,7 @@ def measured(a: Standing, b: Standing) -> list[Measured]:
         for name in a.rows
         if name in b.rows
         for metric in METRICS
-        if metric in a.rows[name] and metric in b.rows[name]
+        if a.rows[name].get(metric) is not None and b.rows[name].get(metric) is not None
     ]
 
 

@@ -4,18 +4,39 @@ They lie beside the cells in the store, so that whatever runs, counts or cleans 
 """
 
 import hashlib
+import io
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import polars
+
 from mgbench.snapshot import Stored, read_cell
-from mgbench.store import CellFolder, StoreError, list_folder
+from mgbench.store import CellFolder, StoreError, list_folder, write_bytes, write_json
 
 
 def derived_folder(store: Path, name: str) -> CellFolder:
     """Return the folder of a derived record."""
     return CellFolder(store / "derived" / name)
+
+
+def write_derived(
+    folder: CellFolder, predictions: polars.DataFrame, metrics: Mapping[str, Any], told: Mapping[str, Any], spec: Mapping[str, Any]
+) -> None:
+    """Write a derived record, in place of one that is there: its spec goes first and comes last, and without it there is no record."""
+    try:
+        folder.spec.unlink(missing_ok=True)
+    except OSError as error:
+        msg = f"Cannot replace {str(folder.spec)!r}: {error.strerror}."
+        raise StoreError(msg) from error
+    buffer = io.BytesIO()
+    predictions.write_parquet(buffer)
+    write_bytes(folder.predictions, buffer.getvalue())
+    write_json(folder.metrics, {**metrics})
+    write_json(folder.status, {"status": "ok", **told, "ended": time.time()})
+    write_json(folder.spec, {**spec})
 
 
 def read_derived(store: Path) -> list[Stored]:

@@ -1,9 +1,7 @@
 """Ensembles: the scores of cells that differ in their stream alone, added up [AimCLR, Guo et al. 2022]."""
 
 import hashlib
-import io
 import math
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -14,14 +12,13 @@ import numpy as np
 import polars
 
 from mgbench.compare import spec_differences
-from mgbench.derived import derived_folder, row_digest
+from mgbench.derived import derived_folder, row_digest, write_derived
 from mgbench.errors import SpecError
 from mgbench.grid import Cell, to_spec
 from mgbench.preprocessings import STREAMS
 from mgbench.records import read_scores
 from mgbench.scoring import figures
 from mgbench.standing import Standing
-from mgbench.store import write_bytes, write_json
 
 
 #: What an ensemble costs, of what its cells cost: all of it together, but for memory, which each needs by itself.
@@ -74,17 +71,10 @@ class Ensemble:
             msg = f"{_names(self.members)} have no evaluator in common; mgbench run with -E scores all of them by one."
             raise SpecError(msg)
         found = {evaluator: self._combined(evaluator) for evaluator in self.evaluators}
-        folder, began = derived_folder(store, self.name), time.time()
-        buffer = io.BytesIO()
-        polars.concat([table for table, _ in found.values()]).write_parquet(buffer)
-        write_bytes(folder.predictions, buffer.getvalue())
         rows = {evaluator: row for evaluator, (_, row) in found.items()}
-        write_json(folder.metrics, {"rows": rows})
-        told = self.members[0].one.told
-        write_json(
-            folder.status, {"status": "ok", "began": began, "ended": time.time(), **{key: told[key] for key in _TOLD if key in told}}
-        )
-        write_json(folder.spec, self._spec())
+        told = {key: value for key, value in self.members[0].one.told.items() if key in _TOLD}
+        predictions = polars.concat([table for table, _ in found.values()])
+        write_derived(derived_folder(store, self.name), predictions, {"rows": rows}, told, self._spec())
         return rows
 
     def _spec(self) -> dict[str, Any]:
@@ -143,8 +133,10 @@ def make_ensemble(standings: Sequence[Standing], weights: Sequence[float]) -> En
 
 
 def _member(one: Standing, weight: float) -> Member:
-    if one.cell is None or one.status != "ok" or not one.rows or "members" in one.spec:
-        state = "an ensemble itself" if "members" in one.spec else "without a row" if one.status == "ok" else one.status
+    derived = {"members": "an ensemble itself", "imported": "somebody else's predictions"}
+    kind = next((text for key, text in derived.items() if key in one.spec), "")
+    if one.cell is None or one.status != "ok" or not one.rows or kind:
+        state = kind or ("without a row" if one.status == "ok" else one.status)
         msg = f"The cell {one.name} is {state}; an ensemble takes finished cells."
         raise SpecError(msg)
     return Member(one, one.cell, float(weight))

@@ -89,7 +89,18 @@ def library_versions() -> dict[str, str]:
 
 def environment(device: "torch.device") -> dict[str, Any]:
     """Return the versions, device, and state of the source tree."""
-    return {"versions": library_versions(), "device": str(device), "processor": platform.processor() or platform.machine(), **_git()}
+    return {"versions": library_versions(), "device": str(device), "processor": _processor(), **_git()}
+
+
+@cache
+def _processor() -> str:
+    """Return the processor's model, since two of one kind may round otherwise; its kind where the system does not tell."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, text = line.partition(":")
+            if name.strip() == "model name":
+                return text.strip()
+    return platform.processor() or platform.machine()
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,23 +32,32 @@ _NUMBERS: Final = ("subject", "label", "predicted")
 UNREADABLE: Final = (OSError, polars.exceptions.PolarsError, polars.exceptions.PanicException)
 
 
+def spec_facts(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what rows tell of a spec."""
+    return {
+        "members": ", ".join(member["cell"] for member in stored.get("members", ())),
+        "imported": stored.get("imported", ""),
+        **{kind: stored[kind]["spec"] if stored[kind] else None for kind in ("dataset", "encoder", "method", "pretrain_on")},
+        **{key: stored[key] for key in _FACTS},
+        **{key: value for key, value in stored["run"].items() if key != "budget"},
+        **{f"budget_{key}": value for key, value in stored["run"]["budget"].items()},
+        "learns": bool(stored["method"] and stored["method"]["learns"]),
+        "uses_labels": stored.get("uses_labels") if "imported" in stored else bool(stored["method"] and stored["method"]["uses_labels"]),
+        "guided": bool(stored["method"] and stored["method"].get("guided")),
+    }
+
+
 def cell_rows(cell: Stored) -> list[dict[str, Any]]:
     """Return the rows of one cell, or raise `StoreError` where it is damaged."""
     stored, status = cell.spec, cell.status
     shared: dict[str, Any] = {
         "cell": cell.folder.path.name,
         "folder": "/".join(cell.folder.path.parts[-2:]),
-        "members": ", ".join(member["cell"] for member in stored.get("members", ())),
         "spec": json.dumps(stored, sort_keys=True),
-        "imported": stored.get("imported", ""),
+        "code": json.dumps({key: status.get(key, {}) for key in ("source", "components")}, sort_keys=True),
+        "data": status.get("data", ""),
         "evaluator": None,
-        **{kind: stored[kind]["spec"] if stored[kind] else None for kind in ("dataset", "encoder", "method", "pretrain_on")},
-        **{key: stored[key] for key in _FACTS},
-        **{key: value for key, value in stored["run"].items() if key != "budget"},
-        **{f"budget_{key}": value for key, value in stored["run"]["budget"].items()},
-        "learns": bool(stored["method"] and stored["method"]["learns"]),
-        "uses_labels": bool(stored["method"] and stored["method"]["uses_labels"]),
-        "guided": bool(stored["method"] and stored["method"].get("guided")),
+        **spec_facts(stored),
         "status": status.get("status", "pending"),
         "reason": status.get("reason", ""),
         "stale": status.get("stale", ""),

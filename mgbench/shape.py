@@ -79,6 +79,7 @@ _ROW: Final[Mapping[str, _Rule]] = {
     **dict.fromkeys((*_FIGURES, "clips_processed", "train_seconds", "evaluate_seconds", "evaluator_version"), _number),
     **dict.fromkeys(("fit_clips", "test_clips", "steps", "batch_size", "peak_memory_mb", "backbone_parameters"), _whole),
     "forward_flops": _optional(_whole),
+    "top5": _optional(_number),  # of predictions without scores
     **dict.fromkeys(("fitted_on", "scored_on", "target", "test_digest", "evaluator_source"), _text),
 }
 #: Of the data: class names, and clips of each among those that are fitted on.
@@ -97,6 +98,7 @@ _PART: Final[Mapping[str, _Rule]] = {
 }
 _SPEC: Final[Mapping[str, _Rule]] = {
     "imported": _text,
+    "uses_labels": _optional(_flag),
     "augmentation": _text,
     "stream": _text,
     "seed": _whole,

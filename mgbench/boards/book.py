@@ -53,6 +53,11 @@ class Book:
         """How many records there are."""
         return int(self.records.select(polars.len()).collect().item())
 
+    @property
+    def scored(self) -> int:
+        """How many of them have figures."""
+        return int(self.records.select(polars.col("evaluator").is_not_null().sum()).collect().item())
+
     def write(self, folder: Path) -> None:
         """Write both files; the records come last, so that their presence means that both are whole."""
         words = polars.col(name for name in WORDS if name in self.records.collect_schema()).cast(polars.Categorical)

@@ -44,7 +44,7 @@ def wrong_rows(book: Book) -> Iterator[Wrong]:
     clips = {(digest, target): (np.array(label), np.array(subject)) for digest, target, label, subject in sets}
     scored = book.records.filter(polars.col("evaluator").is_not_null())
     has = scored.collect_schema()
-    scored = scored.select(*ROW, *SCORED, *LISTS, *(name for name in RECOMPUTED if name in has))
+    scored = scored.select(*ROW, *SCORED, "badge", *LISTS, *(name for name in RECOMPUTED if name in has))
     for key, table in scored.collect().group_by(SCORED, maintain_order=True):
         label, subject = clips.get(key, (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)))
         size = max(1, _AT_ONCE // max(1, len(label)))
@@ -53,13 +53,16 @@ def wrong_rows(book: Book) -> Iterator[Wrong]:
 
 
 def _wrong(table: polars.DataFrame, label: Ints, subject: Ints) -> Iterator[Wrong]:
-    whole = (table["predicted"].list.len() == len(label)) & (table["rank"].list.len() == len(label)) & (len(label) > 0)
+    unranked = table["rank"].is_null() & (table["badge"] == "self-reported")  # answers without scores have no top-5
+    sized = (table["rank"].list.len() == len(label)) | unranked
+    whole = ((table["predicted"].list.len() == len(label)) & sized & (len(label) > 0)).fill_null(value=False)
     for cell, evaluator in table.filter(~whole).select(ROW).iter_rows():
         yield Wrong(cell, evaluator, "does not predict the clips that it scored" if len(label) else "scored clips that are not in the book")
     table = table.filter(whole)
     if table.is_empty():
         return
-    predicted, rank = (np.array(table[name].to_list(), dtype=np.int64) for name in ("predicted", "rank"))
+    ranked, unknown = table["rank"].is_not_null().to_list(), [0] * len(label)
+    predicted, rank = (np.array([one or unknown for one in table[name].to_list()], dtype=np.int64) for name in ("predicted", "rank"))
     right = np.stack([(predicted == label)[:, subject == person].sum(axis=1) for person in np.unique(subject)], axis=1)
     rows: list[tuple[str, str]] = list(table.select(ROW).iter_rows())
     for row, mine, told in zip(rows, right.tolist(), table["subject_right"].to_list(), strict=True):
@@ -67,7 +70,12 @@ def _wrong(table: polars.DataFrame, label: Ints, subject: Ints) -> Iterator[Wron
             yield Wrong(row[0], row[1], "has other counts of people's right clips than its predictions give")
     for name, values in figures_of(predicted, rank, label, subject).items():
         stored = table[name].cast(polars.Float64) if name in table.columns else polars.Series([None] * len(rows), dtype=polars.Float64)
-        for row, said, value in zip(rows, stored.to_list(), values.tolist(), strict=True):
-            if said is None or not abs(said - value) <= ROUNDING:
-                told = "no" if said is None else f"{said:.4f} as"
-                yield Wrong(row[0], row[1], f"has {told} {name}, where its predictions give {value:.4f}")
+        given = [value if has or name != "top5" else None for value, has in zip(values.tolist(), ranked, strict=True)]
+        for row, said, value in zip(rows, stored.to_list(), given, strict=True):
+            if not _same(said, value):
+                told, gives = ("no" if said is None else f"{said:.4f} as"), ("none" if value is None else f"{value:.4f}")
+                yield Wrong(row[0], row[1], f"has {told} {name}, where its predictions give {gives}")
+
+
+def _same(said: float | None, value: float | None) -> bool:
+    return said is value if said is None or value is None else abs(said - value) <= ROUNDING

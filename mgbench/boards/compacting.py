@@ -51,10 +51,11 @@ def _rows(store: Path, sets: dict[tuple[str, str], dict[str, Any]]) -> Iterator[
         yield {**row, "badge": "self-reported" if row["imported"] else "recomputed", **_predicted(told, scores, subject)}
 
 
-def _predicted(told: polars.DataFrame, scores: Scores, subject: Ints) -> dict[str, list[int]]:
+def _predicted(told: polars.DataFrame, scores: Scores, subject: Ints) -> dict[str, list[int] | None]:
     label, predicted = told["label"].to_numpy(), told["predicted"].to_numpy()
     right = np.bincount(subject, weights=label == predicted).astype(np.int64)
-    return {"predicted": predicted.tolist(), "rank": ranks(scores, label).tolist(), "subject_right": right.tolist()}
+    rank = ranks(scores, label).tolist() if scores.shape[1] else None  # somebody else's predictions may have no scores
+    return {"predicted": predicted.tolist(), "rank": rank, "subject_right": right.tolist()}
 
 
 def without_wrong(book: Book) -> Book:

@@ -82,6 +82,8 @@ class Line:
     def budget(self) -> str:
         """What was spent on it, which stands in the row where a track leaves it open."""
         facts = self.facts
+        if facts["imported"]:
+            return "not told"
         if self.still or not facts["learns"]:
             return "none"
         cells = f"{facts['members'].count(',') + 1} x " if facts["members"] else ""

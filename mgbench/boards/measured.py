@@ -101,7 +101,9 @@ def _figures(line: Line) -> tuple[str, ...]:
     return (top1, seeds, people, *others)
 
 
-def _percent(value: float, deviation: float | None) -> str:
+def _percent(value: float | None, deviation: float | None) -> str:
+    if value is None:  # top-5 of predictions without scores
+        return ""
     return f"{100 * value:.1f}" if deviation is None else f"{100 * value:.1f} ± {100 * deviation:.1f}"
 
 
@@ -116,7 +118,7 @@ def _precision(line: Line) -> str:
 
 
 def _labels(line: Line) -> str:
-    if line.facts["imported"]:
+    if line.facts["uses_labels"] is None:
         return "not told"
     return "all" if line.facts["uses_labels"] else "guided" if line.facts["guided"] else "none"
 

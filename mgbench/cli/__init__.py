@@ -21,6 +21,7 @@ _COMMANDS = {
     "kernels": ("mgbench.cli.kernels", "Check and measure the operators that training spends its time in."),
     "ensemble": ("mgbench.cli.ensemble", "Add up the scores of cells of several streams."),
     "leaderboard": ("mgbench.cli.leaderboard", "Make boards from records."),
+    "verify": ("mgbench.cli.verify", "Recompute figures from predictions, and train a sample of cells again."),
     "status": ("mgbench.cli.status", "Show where all cells stand."),
     "explain": ("mgbench.cli.explain", "Tell everything about one cell, or how cells failed."),
     "diff": ("mgbench.cli.diff", "Compare two cells."),

@@ -28,7 +28,11 @@ def exec_command(folder: Path, root: Path | None, checkpoint_seconds: float, plu
     if not cell.spec.is_file():
         msg = f"{str(folder)!r} holds no spec.json; mgbench run prepares cells below its store."
         raise SpecError(msg)
-    if "members" in read_json(cell.spec):
+    spec = read_json(cell.spec)
+    if "imported" in spec:
+        msg = f"{str(folder)!r} holds somebody else's predictions, which are not run; mgbench leaderboard import takes them in again."
+        raise SpecError(msg)
+    if "members" in spec:
         msg = f"{str(folder)!r} holds an ensemble, which is not run; mgbench ensemble makes it again."
         raise SpecError(msg)
     before = read_json(cell.status).get("ended")

@@ -9,6 +9,7 @@ import rich_click as click
 
 from mgbench.cli.options import plugin_option, store_option
 from mgbench.cli.text import columns, counted, shortened
+from mgbench.shape import shown
 
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ def _settings(spec: dict[str, Any]) -> list[tuple[str, str]]:
     facts = [(kind, f"{part['spec']}  (version {part['version']}, from {part['distribution']})") for kind, part in parts]
     run = {**spec["run"], **spec["run"].get("budget", {})}
     run.pop("budget", None)
+    if "imported" in spec:
+        facts.append(("imported", shown(spec["imported"])))
     told = ", ".join(f"{key}={str(value).lower()}" for key, value in run.items() if value is not None)
     return [*facts, *((key, str(spec[key])) for key in ("augmentation", "stream", "seed")), ("run", told)]
 
@@ -167,6 +170,8 @@ def _again(one: "Standing", places: list[str]) -> list[str]:
         return ["again: remove its folder, and give the same mgbench run again"]
     if one.status in {"running", "skipped"}:
         return []
+    if "imported" in one.spec:
+        return ["it is not run: mgbench leaderboard import took it in"]
     if "members" in one.spec:
         weights = ",".join(f"{member['weight']:g}" for member in one.spec["members"])
         names = [member["cell"] for member in one.spec["members"]]

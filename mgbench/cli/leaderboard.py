@@ -101,6 +101,31 @@ def published_command(dataset: str | None) -> None:
             click.echo(markdown(sheet))
 
 
+@leaderboard_command.command("import")
+@click.argument("predictions", type=click.Path(path_type=Path, dir_okay=False), metavar="PREDICTIONS.csv")
+@click.option("--like", required=True, metavar="CELL", help="The cell whose scored clips and protocol the predictions follow.")
+@click.option("--name", required=True, help="What boards call it.")
+@click.option("--labels", type=click.Choice(["none", "all"]), help="Which labels it was trained with; boards say if that is not told.")
+@store_option
+def import_command(predictions: Path, like: str, name: str, labels: str | None, store: Path | None) -> None:
+    """Put somebody else's predictions on the boards of CELL, marked as self-reported.
+
+    PREDICTIONS.csv has a column `clip`, and either `predicted`, a class by name or number, or a column of scores for each class; then
+    top-5 is known too. It may have `label`, which must agree with the cell's. Every clip that the cell scored has one row. CELL is named
+    as in mgbench diff. The same NAME for the same CELL replaces what is there.
+    """
+    from mgbench.boards.importing import import_predictions
+    from mgbench.named import find_cell
+    from mgbench.paths import store_root
+    from mgbench.standing import read_standing
+
+    place = store_root(store)
+    cell = read_standing(find_cell(like, place))
+    uses_labels = None if labels is None else labels == "all"
+    folder, top1 = import_predictions(predictions, cell, name, place, uses_labels=uses_labels)
+    click.echo(f"{folder.path.name}: top-1 {100 * top1:.1f}, self-reported")
+
+
 @leaderboard_command.command("study")
 @click.argument("study", type=click.Path(path_type=Path, dir_okay=False))
 @set_option
