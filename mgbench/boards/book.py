@@ -5,7 +5,7 @@ Neither names a clip or a person: clips stand in the order of their ids, people 
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +35,8 @@ _CLIPS: Final[dict[str, Any]] = {
     "label": polars.List(polars.UInt16),
     "classes": polars.List(polars.String),
 }
+#: Rows that are compressed together, few, so that some can be read without the others; rows further apart are read one by one.
+_TOGETHER: Final = 1024
 RECORDS_FILE, CLIPS_FILE = "records.parquet", "clips.parquet"
 
 
@@ -50,11 +52,19 @@ class Book:
         """How many records there are."""
         return int(self.records.select(polars.len()).collect().item())
 
+    def at(self, places: Iterable[int], column: str) -> dict[int, Any]:
+        """Return one column of the rows at some places, without reading those far from them."""
+        wanted = np.unique(np.fromiter(places, np.int64))
+        runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > _TOGETHER) + 1) if len(wanted) else []
+        told = self.records.select(column)
+        read = ((run, told.slice(int(run[0]), int(run[-1] - run[0]) + 1).collect()[column]) for run in runs)
+        return {int(place): rows[int(place - run[0])] for run, rows in read for place in run}
+
     def write(self, folder: Path) -> None:
         """Write both files; the records come last, so that their presence means that both are whole."""
         for name, frame in ((CLIPS_FILE, self.clips), (RECORDS_FILE, self.records)):
             buffer = io.BytesIO()
-            frame.collect().write_parquet(buffer, compression="zstd")
+            frame.collect().write_parquet(buffer, compression="zstd", row_group_size=_TOGETHER)
             write_bytes(folder / name, buffer.getvalue())
 
 
