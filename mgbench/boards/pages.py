@@ -12,6 +12,7 @@ from mgbench.boards.book import Book
 from mgbench.boards.lines import Board, boards_of
 from mgbench.boards.measured import board_sheet, cost_sheet
 from mgbench.boards.sheet import Sheet, csv_text, escape, latex, markdown
+from mgbench.boards.tails import tail_sheets
 from mgbench.part import slug_of
 from mgbench.store import list_folder, write_bytes
 
@@ -49,15 +50,15 @@ def pages_of(book: Book) -> Iterator[Page]:
     boards = sorted(boards_of(book), key=lambda board: (board.key["dataset"], board.key["track"]))
     lost = _unfinished(book)
     for (dataset, track), group in groupby(boards, key=lambda board: (board.key["dataset"], board.key["track"])):
-        yield _page(dataset, track, list(group), lost.get(dataset))
+        yield _page(book, dataset, track, list(group), lost.get(dataset))
     shown = {board.key["dataset"] for board in boards}
     for dataset, sheet in lost.items():
         if dataset not in shown:
             yield Page(slug_of(dataset), f"{dataset}: nothing measured", (), (sheet,))
 
 
-def _page(dataset: str, track: str, boards: list[Board], lost: Sheet | None) -> Page:
-    others = (cost_sheet(boards), lost)
+def _page(book: Book, dataset: str, track: str, boards: list[Board], lost: Sheet | None) -> Page:
+    others = (*tail_sheets(book, boards), cost_sheet(boards), lost)
     name = f"{slug_of(dataset)}-{track.replace(' ', '-')}"
     return Page(name, f"{dataset}: {track}", tuple(map(board_sheet, boards)), tuple(sheet for sheet in others if sheet is not None))
 
