@@ -9,8 +9,8 @@ import polars
 
 from mgbench import exchange
 from mgbench.boards.lines import named
-from mgbench.boards.measured import difference_text
 from mgbench.boards.sheet import escape
+from mgbench.boards.texts import difference_text, span_text
 from mgbench.catalogue import Catalogue
 from mgbench.clips import Ints
 from mgbench.confusion import Figure, Floats, accuracy, classes_of, confusions, macro_f1, recall_of
@@ -161,7 +161,7 @@ def _figure(figure: _Figure, mine: _Measured, base: _Measured | None) -> tuple[s
     span = exchange.interval(mine.counts, figure.of, figure.classes)
     return (
         f"{100 * exchange.value(mine.counts, figure.of):.1f}",
-        "" if span is None else f"{100 * span[0]:.0f} to {100 * span[1]:.0f}",
+        span_text(span),
         "" if base is None or base is mine else _difference(figure, mine, base),
     )
 

@@ -46,11 +46,15 @@ def recall_of(classes: list[int]) -> Figure:
     """Return the figure that is the mean recall of those of these classes that occur; not a number where none does."""
 
     def figure(counts: Floats) -> Floats:
-        right, rows = np.diagonal(counts, axis1=1, axis2=2)[:, classes], counts.sum(axis=2)[:, classes]
-        present = rows > 0
-        recall = np.where(present, right / np.maximum(rows, 1e-12), 0)
-        with np.errstate(invalid="ignore"):
-            found: Floats = recall.sum(axis=1) / present.sum(axis=1)
-        return found
+        return mean_recall(np.diagonal(counts, axis1=1, axis2=2)[:, classes], counts.sum(axis=2)[:, classes])
 
     return figure
+
+
+def mean_recall(right: Floats, clips: Floats) -> Floats:
+    """Return the mean recall `(B,)` of those classes that have clips, of C classes' clips that are right, and of all `(B, C)`."""
+    present = clips > 0
+    recall = np.where(present, right / np.maximum(clips, 1e-12), 0)
+    with np.errstate(invalid="ignore"):
+        found: Floats = recall.sum(axis=1) / present.sum(axis=1)
+    return found

@@ -1,10 +1,12 @@
 """Intervals and paired tests of any figure of a confusion matrix, clustered by subject: people are drawn, or exchanged, whole."""
 
+import functools
 import itertools
 
 import numpy as np
+import numpy.typing as npt
 
-from mgbench.confusion import Figure, Floats
+from mgbench.confusion import Figure, Floats, mean_recall
 
 
 #: Up to so many subjects every exchange is counted; beyond, so many are drawn.
@@ -23,15 +25,34 @@ def interval(counts: Floats, figure: Figure, classes: list[int], level: float = 
 
     None where a class that the figure is of has clips of fewer than three subjects, one or more of which many draws would lack.
     """
+    return _drawn(counts, figure, (counts[0].sum(axis=2) > 0)[:, classes], level)
+
+
+def recall_interval(counts: Floats, classes: list[int], level: float = 0.95) -> tuple[float, float] | None:
+    """Return the same interval of the mean recall of these classes, without drawing what they were taken for.
+
+    None also where every draw has the same recall, as where all is wrong: that no person was scored who differs says nothing of others.
+    """
+    kept = np.stack([np.diagonal(counts, axis1=2, axis2=3), counts.sum(axis=3)], axis=2)[..., classes]  # (R, S, 2, C)
+    found = _drawn(kept, lambda drawn: mean_recall(drawn[:, 0], drawn[:, 1]), kept[0, :, 1] > 0, level)
+    return None if found is None or found[0] == found[1] else found
+
+
+def _drawn(counts: Floats, figure: Figure, having: npt.NDArray[np.bool_], level: float) -> tuple[float, float] | None:
+    """Return the interval of a figure of counts `(R, S, ...)`, where it can be had; `having` tells who has which class `(S, C)`."""
     subjects = counts.shape[1]
-    having = (counts[0].sum(axis=2) > 0).sum(axis=0)[classes]
-    if subjects < _FEWEST or (having < _FEWEST).any():
+    if subjects < _FEWEST or (having.sum(axis=0) < _FEWEST).any():
         return None
-    rng = np.random.default_rng(0)
-    times = rng.multinomial(subjects, np.full(subjects, 1 / subjects), size=_DRAWS).astype(np.float64)
-    drawn = np.mean([_weighted(times, seed, figure) for seed in counts], axis=0)
+    drawn = np.mean([_weighted(_times(subjects), seed, figure) for seed in counts], axis=0)
     low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+@functools.cache
+def _times(subjects: int) -> Floats:
+    """Return how many times each subject is drawn `(draws, S)`."""
+    times = np.random.default_rng(0).multinomial(subjects, np.full(subjects, 1 / subjects), size=_DRAWS)
+    return times.astype(np.float64)
 
 
 def exchange_test(one: Floats, other: Floats, figure: Figure) -> float | None:

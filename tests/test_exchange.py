@@ -103,3 +103,16 @@ def test_recall_of_a_class_that_does_not_occur_is_no_number() -> None:
     """It is not zero, which would look like a failure."""
     counts = confusion.confusions(*made(5), 4).sum(axis=0)[None]
     assert np.isnan(confusion.recall_of([3])(counts)[0])
+
+
+@pytest.mark.parametrize("classes", [[0], [2, 0], [0, 1, 2]])
+def test_intervals_of_recalls_are_those_of_whole_matrices(classes: list[int]) -> None:
+    """Drawing only what recalls need changes no interval; where every draw is the same, or a class is rare among people, there is none."""
+    counts = np.stack([confusion.confusions(*made(7 + seed, subjects=9), 4) for seed in (0, 1)])
+    counts = np.stack([counts[0], counts[0][:, :, [1, 2, 3, 0]]])  # another seed has the same clips
+    found = exchange.recall_interval(counts, classes)
+    assert found == pytest.approx(exchange.interval(counts, confusion.recall_of(classes), classes))
+    right = counts.sum(axis=3)[..., None] * np.eye(4)
+    assert exchange.recall_interval(right, classes) is None
+    assert exchange.recall_interval(counts[:, :2], classes) is None
+    assert exchange.recall_interval(counts, [*classes, 3]) is None

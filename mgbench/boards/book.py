@@ -5,10 +5,12 @@ Neither names a clip or a person: clips stand in the order of their ids, people 
 """
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
+import numpy as np
 import polars
 
 from mgbench.records import UNREADABLE
@@ -38,6 +40,8 @@ WORDS: Final = (
     *("dataset", "encoder", "method", "pretrain_on", "augmentation", "stream", "preprocess", "precision", "evaluator", "members"),
     *("imported", "fitted_on", "scored_on", *SCORED),
 )
+#: Rows that are compressed together, few, so that some can be read without the others; rows further apart are read one by one.
+_TOGETHER: Final = 1024
 RECORDS_FILE, CLIPS_FILE = "records.parquet", "clips.parquet"
 
 
@@ -58,12 +62,20 @@ class Book:
         """How many of them have figures."""
         return int(self.records.select(polars.col("evaluator").is_not_null().sum()).collect().item())
 
+    def at(self, places: Iterable[int], column: str) -> dict[int, Any]:
+        """Return one column of the rows at some places, without reading those far from them."""
+        wanted = np.unique(np.fromiter(places, np.int64))
+        runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > _TOGETHER) + 1) if len(wanted) else []
+        told = self.records.select(column)
+        read = ((run, told.slice(int(run[0]), int(run[-1] - run[0]) + 1).collect()[column]) for run in runs)
+        return {int(place): rows[int(place - run[0])] for run, rows in read for place in run}
+
     def write(self, folder: Path) -> None:
         """Write both files; the records come last, so that their presence means that both are whole."""
         words = polars.col(name for name in WORDS if name in self.records.collect_schema()).cast(polars.Categorical)
         for name, frame in ((CLIPS_FILE, self.clips), (RECORDS_FILE, self.records.with_columns(words))):
             buffer = io.BytesIO()
-            frame.collect().write_parquet(buffer, compression="zstd")
+            frame.collect().write_parquet(buffer, compression="zstd", row_group_size=_TOGETHER)
             write_bytes(folder / name, buffer.getvalue())
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from mgbench.boards.lines import METRICS, RECIPE, Board, Line
 from mgbench.boards.ranks import FEW, adjusted, fewest_to_tell, rank_intervals
 from mgbench.boards.sheet import Sheet
+from mgbench.boards.texts import difference_text, percent, span_text
 from mgbench.costs import HEADS, cost_texts
 from mgbench.stats import seed_interval, smallest_difference
 
@@ -22,7 +23,7 @@ def board_sheet(board: Board) -> Sheet:
     heads += ["mean class" if board.key["target"] == "class" else "mean subject", "macro-F1", "seeds"]
     recipe = board.key["track"] == RECIPE
     heads += [*(["budget"] if recipe else ["precision"]), "labels", "test reads", "checked", "vs best floor", "vs best untrained"]
-    versus = [_against(board, _best(board, untrained=one)) for one in (False, True)]
+    versus = [_against(board, best_floor(board, untrained=one)) for one in (False, True)]
     rows = [
         (
             f"{first}" if first == last else f"{first}–{last}",  # noqa: RUF001 - a range is written with an en dash
@@ -38,7 +39,7 @@ def board_sheet(board: Board) -> Sheet:
         )
         for number, (line, (first, last)) in enumerate(zip(board.lines, ranks, strict=True))
     ]
-    return Sheet(_title(board), tuple(_about(board)), tuple(heads), tuple(rows))
+    return Sheet(title_of(board), tuple(_about(board)), tuple(heads), tuple(rows))
 
 
 def cost_sheet(boards: Iterable[Board]) -> Sheet | None:
@@ -53,7 +54,8 @@ def cost_sheet(boards: Iterable[Board]) -> Sheet | None:
     return Sheet("What training cost", about, ("name", "budget", *HEADS), tuple(trained.values())) if trained else None
 
 
-def _title(board: Board) -> str:
+def title_of(board: Board) -> str:
+    """Return what a table's rows share: stream, preprocessing, what was spent, evaluator."""
     key = board.key
     parts = [key["stream"], key["preprocess"], key["spent"], key["evaluator"] or "clips as they are"]
     return ", ".join(filter(None, parts)) + ("" if key["target"] == "class" else ": which subject")
@@ -96,15 +98,9 @@ def _figures(line: Line) -> tuple[str, ...]:
     if facts["top1_sd"] is not None:
         low, high = seed_interval(facts["top1"], facts["top1_sd"], len(line.seeds))
         seeds = f"{100 * low:.1f} to {100 * high:.1f}"
-    people = f"{100 * facts['top1_subject_low']:.0f} to {100 * facts['top1_subject_high']:.0f}"
-    top1, *others = (_percent(facts[name], facts[f"{name}_sd"]) for name in METRICS)
+    people = span_text((facts["top1_subject_low"], facts["top1_subject_high"]))
+    top1, *others = (percent(facts[name], facts[f"{name}_sd"]) for name in METRICS)
     return (top1, seeds, people, *others)
-
-
-def _percent(value: float | None, deviation: float | None) -> str:
-    if value is None:  # top-5 of predictions without scores
-        return ""
-    return f"{100 * value:.1f}" if deviation is None else f"{100 * value:.1f} ± {100 * deviation:.1f}"
 
 
 def _seeds(board: Board, line: Line) -> str:
@@ -123,7 +119,7 @@ def _labels(line: Line) -> str:
     return "all" if line.facts["uses_labels"] else "guided" if line.facts["guided"] else "none"
 
 
-def _best(board: Board, *, untrained: bool) -> Line | None:
+def best_floor(board: Board, *, untrained: bool = False) -> Line | None:
     """Return the best floor of a table, or the best of encoders alone."""
     floors = (line for line in board.lines if line.role == "floor" and not (untrained and line.still))
     return max(floors, key=lambda line: line.mean, default=None)
@@ -138,12 +134,6 @@ def _against(board: Board, floor: Line | None) -> list[str]:
     texts = {id(line): difference_text(float(gap.mean()), float(p) if board.people > 1 else None)
              for line, gap, p in zip(compared, gaps, adjusted(gaps), strict=True)}  # fmt: skip
     return [texts.get(id(line), "") for line in board.lines]
-
-
-def difference_text(gap: float, p: float | None) -> str:
-    """Return a difference in points, and its p-value where there is one."""
-    shown = "" if p is None else f" (p = {p:.3f})" if p >= 0.0005 else " (p < 0.001)"  # noqa: PLR2004 - rounding
-    return f"{100 * gap:+.1f}{shown}"
 
 
 def _counted(number: int, word: str) -> str:

@@ -13,6 +13,7 @@ from mgbench.boards.lines import Board, boards_of
 from mgbench.boards.measured import board_sheet, cost_sheet
 from mgbench.boards.published import published_sheets, shipped_numbers
 from mgbench.boards.sheet import Sheet, csv_text, escape, latex, markdown
+from mgbench.boards.tails import tail_sheets
 from mgbench.part import slug_of
 from mgbench.store import list_folder, write_bytes
 
@@ -49,15 +50,16 @@ def pages_of(book: Book) -> Iterator[Page]:
     """Yield the pages of a book, data set by data set; cells without a result stand on every page of theirs."""
     lost, shown = _unfinished(book), set()
     for (dataset, track), group in groupby(boards_of(book), key=lambda board: (board.key["dataset"], board.key["track"])):
-        yield _page(dataset, track, list(group), lost.get(dataset))
+        yield _page(book, dataset, track, list(group), lost.get(dataset))
         shown.add(dataset)
     for dataset, sheet in lost.items():
         if dataset not in shown:
             yield Page(slug_of(dataset) or "unknown", f"{dataset or 'unknown data'}: no result", (), (sheet,))
 
 
-def _page(dataset: str, track: str, boards: list[Board], lost: Sheet | None) -> Page:
-    others = (cost_sheet(boards), *published_sheets(shipped_numbers(), dataset.partition("[")[0]), lost)
+def _page(book: Book, dataset: str, track: str, boards: list[Board], lost: Sheet | None) -> Page:
+    published = published_sheets(shipped_numbers(), dataset.partition("[")[0])
+    others = (*tail_sheets(book, boards), cost_sheet(boards), *published, lost)
     name = f"{slug_of(dataset)}-{track.replace(' ', '-')}"
     return Page(name, f"{dataset}: {track}", tuple(map(board_sheet, boards)), tuple(sheet for sheet in others if sheet is not None))
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 import attrs
 import polars
 
-from mgbench.boards.book import Book, compact
+from mgbench.boards.book import Book
+from mgbench.boards.compacting import compact
 from mgbench.boards.verify import Rerun, Verdict, allowances, clips_of
 from mgbench.errors import MgbenchError
 from mgbench.fingerprint import evaluator_fingerprint, why_stale

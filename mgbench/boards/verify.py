@@ -10,8 +10,8 @@ import numpy as np
 import polars
 
 from mgbench.boards.book import ROW, SCORED, Book
+from mgbench.boards.checking import wrong_rows
 from mgbench.boards.lines import boards_of
-from mgbench.boards.merging import wrong_rows
 from mgbench.records import spec_facts
 from mgbench.shape import check_spec
 from mgbench.store import StoreError
@@ -51,7 +51,7 @@ def faults(book: Book) -> Iterator[str]:
     yield from (f"{row['cell']}: {row['reason']}" for row in unread.iter_rows(named=True))
     if not book.scored:
         return
-    yield from wrong_rows(book)
+    yield from map(str, wrong_rows(book))
     if "spec" not in columns:
         yield "the records have no specs; make the book anew from its store by mgbench leaderboard merge."
         return

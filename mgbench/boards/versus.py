@@ -1,14 +1,17 @@
 """Two lines of a board against each other: difference, interval and p-value, who wins where, and what a smaller claim would need."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 import attrs
 import numpy as np
 
+from mgbench.boards.book import Book
 from mgbench.boards.lines import COMPARABLE, Board, Line
 from mgbench.boards.ranks import LEVEL, paired_p
+from mgbench.boards.tally import Tally, predictions_of
+from mgbench.confusion import recall_of
 from mgbench.errors import SpecError, nearest
 from mgbench.stats import Floats
 
@@ -151,6 +154,18 @@ def _noise(side: Floats) -> float:
 def _whole(side: Floats) -> float:
     """Return the variance between seeds of the mean over people."""
     return float(side.mean(axis=1).var(ddof=1)) if len(side) > 1 else 0.0
+
+
+def people_of(book: Book, line: Line) -> Floats:
+    """Return the accuracy of each seed for each person `(R, S)`."""
+    right = book.at(line.place.tolist(), "subject_right")
+    return np.array([right[place].to_list() for place in line.place.tolist()]) / line.counts
+
+
+def recalls_of(book: Book, tally: Tally, line: Line) -> Floats:
+    """Return the recall of each class that was scored, mean over seeds."""
+    counts = tally.matrices(line, predictions_of(book, (line,))).sum(axis=1)
+    return np.array([recall_of([number])(counts).mean() for number in np.flatnonzero(tally.scored).tolist()])
 
 
 def wins(one: Floats, other: Floats) -> tuple[int, int, int]:

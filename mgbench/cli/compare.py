@@ -13,7 +13,7 @@ from mgbench.errors import SpecError
 
 if TYPE_CHECKING:
     from mgbench.boards.book import Book
-    from mgbench.boards.versus import Pair
+    from mgbench.boards.versus import Need, Pair
 
 
 @click.command("compare")
@@ -39,7 +39,8 @@ def compare_command(a: str, b: str, dataset: str | None, evaluator: str | None, 
     wanted = {"dataset": dataset, "evaluator": evaluator}
     kept = [board for board in boards_of(source) if all(value in {None, board.key[name]} for name, value in wanted.items())]
     if not kept:
-        msg = f"There is no board of {' under '.join(filter(None, (dataset, evaluator))) or 'anything'}; mgbench leaderboard build shows them."
+        asked = " under ".join(filter(None, (dataset, evaluator))) or "anything"
+        msg = f"There is no board of {asked}; mgbench leaderboard build shows what there is."
         raise SpecError(msg)
     for pair in find_pairs(kept, (a, b)):
         for line in _told(source, pair):
@@ -48,23 +49,35 @@ def compare_command(a: str, b: str, dataset: str | None, evaluator: str | None, 
 
 def _told(book: "Book", pair: "Pair") -> Iterator[str]:
     """Yield what is told of one pair."""
-    from mgbench.boards.measured import difference_text, title_of
-    from mgbench.boards.tally import recalls_of
-    from mgbench.boards.versus import need_of, people_of, wins
+    from mgbench.boards.measured import title_of
+    from mgbench.boards.tally import tallies_of
+    from mgbench.boards.texts import difference_text
+    from mgbench.boards.versus import need_of, people_of, recalls_of, wins
 
     people, interval = pair.board.people, pair.interval
     yield f"{pair.board.key['dataset']}: {title_of(pair.board)}"
     for side, line in (("A", pair.a), ("B", pair.b)):
-        yield f"  {side}  {line.name}: {100 * line.mean:.1f} ({counted(len(line.seeds), 'seed')})"
-    span = f"{100 * interval[0]:+.1f} to {100 * interval[1]:+.1f}" if interval else f"not told by {counted(people, 'subject')}"
-    yield f"  B - A  {difference_text(pair.difference, pair.p)}; 95 % interval {span}"
-    yield f"  subjects  {_wins(wins(pair.b.people, pair.a.people))}"
-    recalls = recalls_of(book, pair.board, (pair.a, pair.b)) if pair.board.key["target"] == "class" else None
-    if recalls is not None:
-        yield f"  classes  {_wins(wins(recalls[1], recalls[0]))}"
+        yield f"  {side}  {line.name}: {100 * line.mean:.1f}, {counted(len(line.seeds), 'seed')}"
+    told = f"{100 * interval[0]:+.1f} to {100 * interval[1]:+.1f}" if interval else f"none, {counted(people, 'subject')} cannot tell"
+    yield f"  B - A    {difference_text(pair.difference, pair.p)}, 95 % interval {told}"
+    yield f"  people   {_won(wins(pair.b.people, pair.a.people))}"
+    for tally in tallies_of(book, [pair.board]):
+        yield f"  classes  {_won(wins(*(recalls_of(book, tally, line) for line in (pair.b, pair.a))))}"
     if people > 1:
-        yield f"  {_need(pair, need_of(*(people_of(book, line) for line in (pair.a, pair.b))))}"
+        a, b = (people_of(book, line) for line in (pair.a, pair.b))
+        yield f"  a claim of one point  {_needed(pair, need_of(a, b), min(len(a), len(b)))}"
 
 
-def _wins(counts: tuple[int, int, int]) -> str:
+def _needed(pair: "Pair", need: "Need", seeds: int) -> str:
+    """Return in words what a one-point claim would need."""
+    each, people = pair.a.counts.mean(), len(pair.gaps)
+    counts = (need.people, need.least)
+    now, most = ("no number of people is enough" if one is None else f"{one} people ({one * each:.0f} clips)" for one in counts)
+    told = "no number of seeds is enough" if need.seeds is None else f"{counted(need.seeds, 'seed')} would do"
+    told = f"with these {people} people {told}"
+    unknown = "; how seeds differ is not known from one" if seeds == 1 else ""
+    return f"with {counted(seeds, 'seed')} {now}, with any number of seeds {most}; {told}{unknown}"
+
+
+def _won(counts: tuple[int, int, int]) -> str:
     return f"B is better in {counts[0]}, A in {counts[1]}, neither in {counts[2]}"

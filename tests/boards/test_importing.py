@@ -19,6 +19,7 @@ from mgbench.boards.checking import wrong_rows
 from mgbench.boards.compacting import open_book
 from mgbench.boards.lines import boards_of
 from mgbench.boards.pages import pages_of
+from mgbench.boards.sheet import markdown
 from mgbench.cli import main
 from mgbench.errors import DataError
 from mgbench.records import read_predictions, read_records, read_scores
@@ -157,7 +158,8 @@ def test_a_name_is_harmless(mgbench: Command, store: Path, name: str) -> None:
     assert "\\input" not in texts["tex"]
     assert len(mine) == 2
     assert not any(row["name"].startswith("=") for row in mine)
-    assert len({line.count("|") for line in texts["md"].splitlines() if line.startswith("| ") and "imported" in line}) == 1
+    for sheet in page.boards:
+        assert len({line.count("|") for line in markdown(sheet).splitlines() if line.startswith("| ")}) == 1
 
 
 @pytest.mark.parametrize("name", ["", " ", "\x1b[0m", "x" * 81])

@@ -95,7 +95,7 @@ def _tampered(folder: Path, change: polars.Expr) -> None:
 
 def _first(name: str) -> polars.Expr:
     """Return whether a row is the first of the trained method."""
-    trained = polars.col("method").str.starts_with("supervised") & (polars.col("seed") == 0)
+    trained = polars.col("method").cast(polars.String).str.starts_with("supervised") & (polars.col("seed") == 0)
     return (trained & (polars.col("evaluator") == name)).fill_null(value=False)
 
 

@@ -10,7 +10,8 @@ import polars
 import pytest
 from click.testing import CliRunner, Result
 
-from mgbench.boards.book import Book, compact, open_book
+from mgbench.boards.book import Book
+from mgbench.boards.compacting import compact, open_book
 from mgbench.boards.verify import LEAST, Rerun, Verdict, allowances, badged, sample
 from mgbench.cli import main
 from mgbench.scoring import figures_of
@@ -75,12 +76,12 @@ def test_sound_records_verify(mgbench: Command, store: Path, book: Path) -> None
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"top1": 0.99}, "has top1 0.9900, its predictions give"),
-        ({"macro_f1": None}, "has macro_f1 -1.0000, its predictions give"),
-        ({"predicted": [0] * 40}, "has other counts for each person than its predictions give"),
-        ({"predicted": [0] * 39}, "does not predict the 40 clips that it scored"),
-        ({"predicted": None}, "does not predict the 40 clips that it scored"),
-        ({"rank": None}, "does not predict the 40 clips that it scored"),
+        ({"top1": 0.99}, "has 0.9900 as top1, where its predictions give"),
+        ({"macro_f1": None}, "has no macro_f1, where its predictions give"),
+        ({"predicted": [0] * 40}, "has other counts of people's right clips than its predictions give"),
+        ({"predicted": [0] * 39}, "does not predict the clips that it scored"),
+        ({"predicted": None}, "does not predict the clips that it scored"),
+        ({"rank": None}, "does not predict the clips that it scored"),
         ({"method": "mgrl"}, "has method 'mgrl', its spec"),
         ({"spec": "{"}, "has no sound spec"),
         ({"badge": "self-reported"}, "has the badge 'self-reported', and was trained here"),

@@ -1,0 +1,129 @@
+"""The classes of a table: how many clips of each were fitted on and scored, and what rows took them for; read for the rows shown alone."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import attrs
+import numpy as np
+import polars
+
+from mgbench.boards.book import Book
+from mgbench.boards.lines import Board, Line
+from mgbench.clips import Ints
+from mgbench.confusion import Floats, classes_of, confusions
+
+
+#: What records have of every row, by what boards call it.
+METRICS: Final = {"top-1": "top1", "mean class": "mean_class_accuracy", "macro-F1": "macro_f1"}
+#: Tables of so many rows are shown whole; of larger ones so many of the best rows, and of the best floors, by each metric that records
+#: have. Each row shown costs the reading of its predictions, and draws for its intervals.
+_WHOLE, _BEST, _FLOORS = 20, 10, 2
+#: Classes are told apart by size where the largest has so many times the clips of the smallest: below, groups and shifts are noise.
+_TAILED: Final = 2
+
+
+@attrs.frozen(eq=False)
+class Tally:
+    """Classes of one table and the rows of it that are shown.
+
+    Args:
+        board: the table.
+        lines: that are shown, in its order.
+        names: of the classes `K`.
+        label: class of each scored clip `(N,)`.
+        subject: person of each scored clip `(N,)`.
+        fit: clips of each class that were fitted on `(K,)`; None where no row tells.
+        silent: how many of the rows shown do not tell these counts.
+    """
+
+    board: Board
+    lines: tuple[Line, ...]
+    names: tuple[str, ...]
+    label: Ints
+    subject: Ints
+    fit: Ints | None
+    silent: int
+
+    @property
+    def scored(self) -> Ints:
+        """Clips of each class that were scored `(K,)`."""
+        return np.bincount(self.label, minlength=len(self.names))
+
+    @property
+    def fit_tailed(self) -> bool:
+        """Whether what was fitted on is known to have a long tail."""
+        return self.fit is not None and self._tailed(self.fit)
+
+    @property
+    def scored_tailed(self) -> bool:
+        """Whether what was scored has one."""
+        return self._tailed(self.scored)
+
+    def _tailed(self, counts: Ints) -> bool:
+        occur = self.scored > 0 if self.fit is None else (self.scored > 0) | (self.fit > 0)
+        return bool(counts[occur].max() >= _TAILED * counts[occur].min())
+
+    @property
+    def best(self) -> Line | None:
+        """The row that is taken apart: the best method, else the best ceiling, else the best imported predictions."""
+        return next((line for role in ("method", "ceiling", "imported") for line in self.lines if line.role == role), None)
+
+    def matrices(self, line: Line, predicted: Mapping[int, Ints]) -> Floats:
+        """Return every subject's confusion matrix with each seed of a row `(R, S, K, K)`, from what each record of it predicted."""
+        answers = [predicted[place] for place in line.place]
+        classes = max(len(self.names), classes_of(*answers))
+        return np.stack([confusions(self.label, one, self.subject, classes) for one in answers])
+
+    def called(self, line: Line) -> str:
+        """Return what a row is called, with what was spent on it where another row shown has the same name."""
+        twice = sum(one.name == line.name for one in self.lines) > 1
+        return f"{line.name} ({line.budget})" if twice else line.name
+
+    def name(self, number: int) -> str:
+        """Return what a class is called."""
+        return self.names[number] if number < len(self.names) else f"class {number}"
+
+
+def tallies_of(book: Book, boards: Iterable[Board]) -> list[Tally]:
+    """Return the classes of each table that tells classes."""
+    kept = [(board, _shown(board)) for board in boards if board.key["target"] == "class"]
+    told = book.at((place for _, lines in kept for line in lines for place in line.place), "fit_counts")
+    digests = {board.key["test_digest"] for board, _ in kept}
+    clips = book.clips.filter((polars.col("target") == "class") & polars.col("test_digest").is_in(digests)).collect()
+    sets = {row["test_digest"]: row for row in clips.iter_rows(named=True)}
+    return [_tally(board, lines, told, sets[board.key["test_digest"]]) for board, lines in kept]
+
+
+def _tally(board: Board, lines: tuple[Line, ...], told: Mapping[int, polars.Series | None], clips: Mapping[str, list[int]]) -> Tally:
+    label, subject = (np.array(clips[name], dtype=np.int64) for name in ("label", "subject"))
+    counts = [None if (one := told[line.place[0]]) is None else tuple(one) for line in lines]
+    known = Counter(one for one in counts if one)
+    usual = known.most_common(1)[0][0] if known else ()
+    names = [str(name) for name in clips["classes"]]
+    names += [f"class {number}" for number in range(len(names), max(classes_of(label), len(usual)))]
+    fit = np.array([*usual, *[0] * (len(names) - len(usual))], dtype=np.int64) if usual else None
+    return Tally(board, lines, tuple(names), label, subject, fit, sum(one != usual for one in counts))
+
+
+def _shown(board: Board) -> tuple[Line, ...]:
+    """Return the best rows and floors by any metric, so that no single one decides who is compared, and the best of each role."""
+    if len(board.lines) <= _WHOLE:
+        return board.lines
+    kept = {id(next(line for line in board.lines if line.role == role)) for role in {line.role for line in board.lines}}
+    for metric in METRICS:
+        order = sorted(board.lines, key=lambda line: -figure_of(line, metric))
+        floors, others = ([line for line in order if (line.role == "floor") == one] for one in (True, False))
+        kept |= {id(line) for line in (*floors[:_FLOORS], *others[:_BEST])}
+    return tuple(line for line in board.lines if id(line) in kept)
+
+
+def figure_of(line: Line, metric: str) -> float:
+    """Return a metric of a row, mean over its seeds."""
+    return line.mean if metric == "top-1" else float(line.facts[METRICS[metric]])
+
+
+def predictions_of(book: Book, lines: Iterable[Line]) -> dict[int, Ints]:
+    """Return what the records of some rows predicted, by their places."""
+    found = book.at((place for line in lines for place in line.place), "predicted")
+    return {place: answers.to_numpy().astype(np.int64) for place, answers in found.items()}
