@@ -5,7 +5,7 @@ import torch
 from mgbench_plugins.methods.aimclr import AimCLR, attention_drop
 from mgbench_plugins.methods.contrast import similarities
 from torch import Generator, Tensor
-from training import built, drawn, loss_of
+from training import built, drawn, loss_of, move, slopes
 
 
 METHOD = AimCLR(queue=10, projection=8)
@@ -37,11 +37,15 @@ def test_what_stands_out_is_dropped(threshold: float) -> None:
 
 @pytest.mark.parametrize("mining", [0.0, 1.0])
 def test_the_loss_is_its_three_terms(mining: float) -> None:
-    """InfoNCE of the normal view, with the three queries' neighbours once mining began, and half the two cross-entropies to its shares."""
+    """InfoNCE of the normal view, with the three queries' neighbours once mining began, and half the two cross-entropies to its shares.
+
+    Those shares are a target, so they get no gradient.
+    """
     method = AimCLR(queue=10, projection=8, mining=mining)
-    objective, batch = built(method), drawn(method)
+    objective, twin, batch = built(method), built(method), drawn(method)
+    move(objective.key)
+    move(twin.key)
     loss = loss_of(objective, batch)
-    twin = built(method)
     normal = twin.query(batch.views[0])
     key = twin.key(batch.views[1])
     features = twin.backbone.map(*batch.views[2])
@@ -57,6 +61,7 @@ def test_the_loss_is_its_three_terms(mining: float) -> None:
             expected = expected - (target[n] * other[n].log_softmax(dim=0)).sum() / 2 / 6
 
     torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(slopes(loss, objective), slopes(expected, twin))
 
 
 def test_mining_begins_when_its_share_of_training_is_done() -> None:
