@@ -23,9 +23,17 @@ def test_training_starts_as_aimclr() -> None:
     first = loss_of(objective, batch)
     torch.testing.assert_close(first, loss_of(aimclr, batch))
 
-    objective.step(0.5)
-    assert objective.acting
-    assert objective.mining
+
+def test_three_stages_follow_each_other() -> None:
+    """AimCLR, AimCLR with neighbours, and actionlets, each from its share of training on: epochs 150 and 300 of 650."""
+    objective, batch = built(ActCLR(queue=10, projection=8, candidates=6)), drawn(ACTING)
+    stages = []
+    for progress in (2.9 / 13, 3 / 13, 5.9 / 13, 6 / 13, 1.0):
+        loss_of(objective, batch)
+        objective.step(progress)
+        stages.append((objective.mining, objective.acting))
+
+    assert stages == [(False, False), (True, False), (True, False), (True, True), (True, True)]
 
 
 def test_an_actionlet_is_the_gradient_of_unlikeness_to_the_mean_clip() -> None:

@@ -60,6 +60,18 @@ def test_streams_learn_from_each_other_in_the_second_half() -> None:
     torch.testing.assert_close(loss, expected)
 
 
+def test_the_second_half_begins_when_its_share_of_training_is_done() -> None:
+    """Half of training by default, as 150 of 300 epochs."""
+    objective, batch = built(METHOD), drawn(METHOD)
+    phases = []
+    for progress in (0.49, 0.5, 1.0):
+        loss_of(objective, batch)
+        objective.step(progress)
+        phases.append(objective.crossing)
+
+    assert phases == [False, True, True]
+
+
 @pytest.mark.parametrize(("motion_only", "moved"), [(False, [True, True, True]), (True, [False, False, True])])
 def test_momentum_encoders_follow_in_both_halves(motion_only: bool, moved: list[bool]) -> None:
     """All three in ours; motion's alone where the public code is asked for."""
