@@ -216,7 +216,7 @@ class Recipe:
     nesterov: bool = True
     clip: float = attrs.field(default=0.0, validator=[attrs.validators.ge(0), attrs.validators.lt(math.inf)])
     epochs: int = attrs.field(default=100, validator=attrs.validators.ge(0))
-    batch_size: int = attrs.field(default=128, validator=attrs.validators.ge(1))
+    batch_size: int = attrs.field(default=128, validator=attrs.validators.ge(2))  # a batch of one has no statistics
 
     def __attrs_post_init__(self) -> None:
         """Refuse a schedule that cannot end where it shall."""

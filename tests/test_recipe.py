@@ -56,6 +56,13 @@ def test_impossible_schedules_are_refused() -> None:
         Recipe(schedule="exponential")
 
 
+def test_a_batch_has_two_clips_at_least() -> None:
+    """As `--batch-size` asks: one clip has no batch statistics, on which projectors and heads fail in words of their own."""
+    Recipe(batch_size=2)
+    with pytest.raises(ValueError, match="'batch_size' must be >= 2: 1"):
+        Recipe(batch_size=1)
+
+
 @pytest.mark.parametrize(("clip", "moved"), [(0.0, 5.0), (1.0, 1.0), (9.0, 5.0)])
 def test_clip_limits_the_norm_of_all_gradients(clip: float, moved: float) -> None:
     """Gradients 3 and 4 have the norm 5; they are scaled together, and only where that is above the limit."""

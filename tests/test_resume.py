@@ -37,6 +37,7 @@ def _results(store: Path) -> tuple[bytes, polars.DataFrame, dict[str, dict[str, 
     [
         ("mgrl[projector=16,augment=crop+shear+rotate+flip+bomb]", 3),
         ("supervised[augment=crop[draw=clip]+rotate[draw=clip]+bomb]", 1),
+        ("actclr[queue=20,projection=8,candidates=9,mining=0.2,start=0.5,augment=crop[draw=clip]+bomb]", 4),
     ],
 )
 def test_three_kills_change_nothing(tmp_path: Path, method: str, views: int) -> None:

@@ -36,6 +36,20 @@ def drawn(method: Method, seed: int = 0, count: int = 6, frames: int = 20) -> Ba
     return Batch(views, batch.label, batch.index, batch.length)
 
 
+def move(module: torch.nn.Module, seed: int = 0) -> None:
+    """Change every weight a little, so that a momentum copy is told from what it copies: at first they are equal."""
+    generator = Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.add_(0.1 * torch.randn(weight.shape, generator=generator, dtype=weight.dtype))
+
+
+def slopes(loss: Tensor, objective: torch.nn.Module) -> list[Tensor]:
+    """Return the gradients of what learns, in the order of its parameters; zero where the loss does not reach."""
+    learned = [weight for weight in objective.parameters() if weight.requires_grad]
+    return list(torch.autograd.grad(loss, learned, allow_unused=True, materialize_grads=True))
+
+
 def loss_of(objective: Any, batch: Batch, seed: int = 0) -> Tensor:
     """Return the loss of a batch."""
     loss: Tensor = objective(batch, Generator().manual_seed(seed))["loss"]

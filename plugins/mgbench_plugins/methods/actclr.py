@@ -6,11 +6,13 @@ within body parts. Three queries resemble the key, whose features are half those
 of the normal view and rest of an extreme one; the same with another body's statistics and parts in the rest; and a mixture of two clips,
 which resembles the mixture of their keys:
 
-    loss = sum over queries of KL(softmax(s_key / 0.04) | softmax(s_query / 0.1))
+    loss = sum over queries of KL(softmax(s_key / 0.04) | softmax(s_query^2 / 0.1))
 
 over the entries of the queue most similar to the key, those above 0.95 left out. Reconstructed in two points: maps of attention are
 scaled by their largest value before they are clipped to [0, 1], and the public code's augmentations, which weaken in four stages, stay.
 """
+
+from typing import Final
 
 import attrs
 import torch
@@ -23,6 +25,10 @@ from mgbench_plugins import works
 from mgbench_plugins.augmentations.part_swap import PartSwap
 from mgbench_plugins.methods.aimclr import EXTREME, AimCLR, MiningContrast
 from mgbench_plugins.methods.contrast import full
+
+
+#: A logit whose share is zero, and whose logarithm is still a number.
+_NOWHERE: Final = -1e4
 
 
 @attrs.frozen
@@ -74,7 +80,7 @@ class _Objective(MiningContrast):
         _, donor = torch.rand(len(normal.x), generator=generator, device=normal.x.device).sort()
         rests = (extreme[0].x, transferred(extreme[1].x, donor))
         queries = [self.query(View(torch.lerp(rest, normal.x, stretched(mine, rest)))) for rest in rests]
-        share = torch.rand(len(donor), 1, generator=generator, device=donor.device)
+        share = torch.rand(len(donor), 1, generator=generator, device=donor.device).to(key.dtype)
         mixed = torch.lerp(normal.x[donor], normal.x, share[..., None, None, None])
         keys = (key, key, functional.normalize(torch.lerp(key[donor], key, share), dim=1))
         losses = [self._unlike(query, target) for query, target in zip((*queries, self.query(View(mixed))), keys, strict=True)]
@@ -107,13 +113,19 @@ class _Objective(MiningContrast):
         return (heat / heat.amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-12)).clamp(0, 1)
 
     def _unlike(self, query: Tensor, key: Tensor) -> Tensor:
-        """Return the divergence of a query's likeness to the queue from its key's."""
+        """Return the divergence of a query's likeness to the queue from its key's.
+
+        Entries that are left out have no share in either, also where the queue has too few others for so many candidates.
+        """
         sharp, soft = self.method.sharpness
-        toward = key @ self.queue.keys.T
-        near, index = toward.masked_fill(toward > 0.95, -1.0).topk(min(self.method.candidates, len(self.queue.keys)), dim=1)  # noqa: PLR2004 - the paper's own number
-        target = functional.log_softmax(near / sharp, dim=1)
-        found = functional.log_softmax((query @ self.queue.keys.T).gather(1, index) / soft, dim=1)
-        return functional.kl_div(found, target, log_target=True, reduction="batchmean")
+        with torch.autocast(key.device.type, enabled=False):
+            toward, found = key @ self.queue.keys.T, query @ self.queue.keys.T
+        out = toward > 0.95  # noqa: PLR2004 - the paper's own number
+        near, index = toward.masked_fill(out, -torch.inf).topk(min(self.method.candidates, len(self.queue.keys)), dim=1)
+        out = out.gather(1, index)
+        every = (near / sharp, found.gather(1, index).square() / soft)
+        theirs, ours = (functional.log_softmax(logits.masked_fill(out, _NOWHERE), dim=1) for logits in every)
+        return functional.kl_div(ours, theirs, log_target=True, reduction="batchmean")
 
     def step(self, progress: float, *, follow: bool = True) -> None:
         super().step(progress, follow=follow)

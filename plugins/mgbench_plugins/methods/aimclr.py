@@ -1,7 +1,7 @@
 """AimCLR: extreme augmentations whose predictions must resemble the normal ones [Guo et al., AAAI 2022].
 
 With p a query's distribution over its key and the queue, `normal` an ordinary view, `extreme` a much more augmented one, and `drop` the
-extreme one with its most conspicuous joints and frames removed from the feature map (eq. 5 to 9):
+extreme one with its most conspicuous joints and cells removed from the feature map (eq. 5 to 9):
 
     loss = InfoNCE(normal) + (D(p_extreme | p_normal) + D(p_drop | p_normal)) / 2,    D(p | q) = -sum q log p
 
@@ -37,7 +37,7 @@ class AimCLR(MomentumMethod):
 
     Args:
         mining: share of training after which nearest neighbours are positives.
-        drop: joints and frames of the feature map whose attention is at least so large are dropped.
+        drop: joints, and cells of a channel, joint and frame, of the feature map whose attention is at least so large are dropped.
     """
 
     name = "aimclr"
@@ -90,16 +90,16 @@ class MiningContrast(MomentumContrast):
 
 
 def attention_drop(features: Tensor, threshold: float) -> Tensor:
-    """Return a map `(N, M, D, T', V')` without its most conspicuous joints, then frames, the rest scaled up as dropout does.
+    """Return a map `(N, M, D, T', V')` without its most conspicuous joints, then cells, the rest scaled up as dropout does.
 
     A cell's attention is the sigmoid of how far it lies from its channel's mean, in variances (SimAM); a joint's is the mean over channels
-    and frames, a frame's that over channels and joints. Where all would go, all stay.
+    and frames. Where all would go, all stay.
     """
-    for axes in ((2, 3), (2, 4)):
-        apart = (features - features.mean(dim=(3, 4), keepdim=True)).square()
-        variance = apart.sum(dim=(3, 4), keepdim=True) / max(1, features[0, 0, 0].numel() - 1)
-        attention = torch.sigmoid(apart / (4 * (variance + 1e-4)) + 0.5).mean(dim=axes, keepdim=True)
-        kept = (attention < threshold).to(features.dtype).detach()
-        share = kept.mean(dim=(3, 4), keepdim=True)
+    apart = (features - features.mean(dim=(3, 4), keepdim=True)).square()
+    variance = apart.sum(dim=(3, 4), keepdim=True) / max(1, features[0, 0, 0].numel() - 1)
+    attention = torch.sigmoid(apart / (4 * (variance + 1e-4)) + 0.5)
+    for part in (attention.mean(dim=(2, 3), keepdim=True), attention):
+        kept = (part < threshold).to(features.dtype)
+        share = kept.mean(dim=(2, 3, 4), keepdim=True)
         features = torch.where(share > 0, features * kept / share.clamp_min(1e-6), features)
     return features

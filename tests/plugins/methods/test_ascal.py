@@ -4,7 +4,7 @@ import torch
 from mgbench_plugins.methods.a_edgcn import AEDGCN, AEDGCNLiteral
 from mgbench_plugins.methods.ascal import ASCAL
 from torch.nn import functional
-from training import built, drawn, loss_of
+from training import built, drawn, loss_of, move
 
 from mgbench import Recipe
 
@@ -13,7 +13,8 @@ def test_ascal_contrasts_features_as_they_are() -> None:
     """No head, no normalising: plain products divided by 0.06."""
     method = ASCAL(queue=10)
     objective, batch = built(method), drawn(method)
-    query, key = (objective.backbone(*view) for view in batch.views)
+    move(objective.key)
+    query, key = objective.backbone(*batch.views[0]), objective.key.module.backbone(*batch.views[1])
     logits = torch.cat([(query * key).sum(dim=1, keepdim=True), query @ objective.queue.keys.T], dim=1) / 0.06
 
     torch.testing.assert_close(loss_of(objective, batch), functional.cross_entropy(logits, torch.zeros(6, dtype=torch.long)))

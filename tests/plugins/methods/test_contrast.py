@@ -4,9 +4,12 @@ import math
 
 import pytest
 import torch
-from mgbench_plugins.methods.contrast import MomentumCopy, Queue, info_nce, nearest, similarities
+from mgbench_plugins.encoders.stgcn import STGCN
+from mgbench_plugins.methods.contrast import Embedding, MomentumCopy, Queue, full, info_nce, nearest, similarities
 from torch import Generator, Tensor, nn
 from torch.nn import functional
+
+from mgbench import Backbone, load_skeleton
 
 
 def unit(rows: int, width: int, seed: int) -> Tensor:
@@ -24,6 +27,28 @@ def test_info_nce_is_its_definition() -> None:
         expected -= math.log(own / (own + sum(math.exp(float(q @ n) / 0.2) for n in queue))) / len(query)
 
     assert float(info_nce(similarities(query, key, queue), 0.2)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_similarities_are_in_full_precision_under_autocast() -> None:
+    """A temperature of 0.07 multiplies their errors by 14: in half precision two digits would be left."""
+    query, key, queue = (rows.float() for rows in (unit(4, 64, 0), unit(4, 64, 1), unit(9, 64, 2)))
+    expected = similarities(query, key, queue)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = similarities(query, key, queue)
+
+    assert torch.equal(found, expected)
+
+
+def test_embeddings_leave_half_precision() -> None:
+    """They are normalised as float32, to a length of one, whatever the network computes in; float64 stays."""
+    backbone = Backbone(STGCN(width=4, features=16), load_skeleton("kinect25"), 1)
+    embedding = Embedding(backbone, 8, normalize=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        z = embedding.project(torch.randn(5, 16, generator=Generator().manual_seed(0)))
+
+    assert z.dtype == torch.float32
+    torch.testing.assert_close(z.norm(dim=1), torch.ones(5), rtol=0, atol=1e-6)
+    assert full(torch.zeros(1, dtype=torch.float64)).dtype == torch.float64
 
 
 def test_further_positives_share_the_mean() -> None:

@@ -42,11 +42,11 @@ def test_a_stream_has_weights_of_its_own() -> None:
 def test_a_neighbour_counts_beside_the_key() -> None:
     """Positives are the key, the entry nearest in the other stream, and its product of similarities; written out for one clip."""
     own = torch.tensor([[0.5, 0.1, 0.2]], dtype=torch.float64)
-    other = torch.tensor([[0.9, -0.4, 0.3]], dtype=torch.float64)
-    every = torch.tensor([0.5, 0.1, 0.2, -0.04, 0.06], dtype=torch.float64) / 0.07
+    other = torch.tensor([[0.9, 0.3, -0.4]], dtype=torch.float64)  # the first is nearest here, the second there
+    every = torch.tensor([0.5, 0.1, 0.2, 0.03, -0.08], dtype=torch.float64) / 0.07
     share = every.softmax(dim=0).log()
 
-    torch.testing.assert_close(crossed(own, other, 0.07), -(share[0] + share[2] + share[4]) / 3)
+    torch.testing.assert_close(crossed(own, other, 0.07), -(share[0] + share[1] + share[3]) / 3)
 
 
 def test_streams_learn_from_each_other_in_the_second_half() -> None:
@@ -58,6 +58,18 @@ def test_streams_learn_from_each_other_in_the_second_half() -> None:
     expected = sum(crossed(own, other, 0.07) for own, other in pairs) / 2
 
     torch.testing.assert_close(loss, expected)
+
+
+def test_the_second_half_begins_when_its_share_of_training_is_done() -> None:
+    """Half of training by default, as 150 of 300 epochs."""
+    objective, batch = built(METHOD), drawn(METHOD)
+    phases = []
+    for progress in (0.49, 0.5, 1.0):
+        loss_of(objective, batch)
+        objective.step(progress)
+        phases.append(objective.crossing)
+
+    assert phases == [False, True, True]
 
 
 @pytest.mark.parametrize(("motion_only", "moved"), [(False, [True, True, True]), (True, [False, False, True])])

@@ -75,9 +75,15 @@ def test_what_is_opposed_stays_and_its_gradient_turns() -> None:
 
 def test_frames_behind_the_end_do_not_count() -> None:
     """Where clips have lengths, what lies behind them changes no term."""
-    objective = built(TINY, encoder=ENCODER)
+    objective, x, length = built(TINY, encoder=ENCODER), clips(frames=6), torch.tensor([6, 4, 1])
 
-    ignore_behind_the_end(lambda x, length: told(objective, x, length), clips(frames=6))
+    ignore_behind_the_end(lambda x, length: told(objective, x, length), x)
+    unit = to_unit(x, length)
+    frames = unit.permute(0, 3, 1, 2, 4).flatten(2)
+    here = torch.rand(3, 6, 1, generator=Generator().manual_seed(0)) >= 0.5
+    said = objective.leave(objective.decoder(frames * here, objective.backbone(unit, length=length)[None])[0])
+    errors = sum((said[n, :own] - frames[n, :own]).square().sum() for n, own in enumerate(length))
+    torch.testing.assert_close(told(objective, x, length)["error"], errors / 11)
 
 
 def test_the_loss_falls() -> None:

@@ -99,6 +99,10 @@ def test_frames_behind_the_end_do_not_count() -> None:
     for name, value in told(objective, x, length).items():
         torch.testing.assert_close(value, told(objective, changed, length)[name])
         assert not torch.equal(value, told(objective, x)[name])
+    features = objective.backbone.map(without_end(x, length, 0.3), length=length)
+    said = objective.leave(objective.decoder(features[:, 0, :, :, 0].transpose(1, 2))[0])
+    errors = [(said[n, t] - x[n, :, :, t].flatten()).square().mean() for n in range(4) for t in range(length[n])]
+    torch.testing.assert_close(told(objective, x, length)["motion"], torch.stack(errors).mean())
 
 
 def test_the_loss_falls() -> None:

@@ -1,15 +1,21 @@
 """SkeleMixCLR: what is pasted, how it is pooled, and which keys must be found."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
+from mgbench_plugins.encoders.skeleton_transformer import SkeletonTransformer
 from mgbench_plugins.methods.contrast import info_nce, similarities
 from mgbench_plugins.methods.skelemixclr import SkeleMixCLR, pasted, pooled
 from torch import Generator
-from training import SKELETON, built, drawn, loss_of
+from training import SKELETON, SMALL, built, drawn, loss_of, move
+
+from mgbench import Encoder
 
 
 METHOD = SkeleMixCLR(queue=10, projection=8)
 BODY = SKELETON.body_parts
+LONG_TOKENS = SkeletonTransformer(features=16, blocks=1, heads=2, patch=5, frames=20)
 
 
 def masks(method: SkeleMixCLR, count: int, cells: int = 16) -> list[torch.Tensor]:
@@ -53,11 +59,17 @@ def test_pooling_is_the_mean_of_the_cells_that_count() -> None:
     torch.testing.assert_close(pooled(features, weight), (features[:, :, :, 1, 2] + features[:, :, :, 3, 0]).mean(dim=1) / 2)
 
 
-def test_each_source_is_told_by_its_own_key() -> None:
-    """Pasted cells meet the donor's key, the others the own key, besides the ordinary contrast."""
-    objective, batch = built(METHOD), drawn(METHOD, frames=20)
+@pytest.mark.parametrize(("encoder", "places"), [(SMALL, range(5)), (LONG_TOKENS, (0, 1, 3, 4))], ids=["stgcn", "long tokens"])
+def test_each_source_is_told_by_its_own_key(encoder: Encoder, places: Sequence[int]) -> None:
+    """Pasted cells meet the donor's key, the others the own key, besides the ordinary contrast.
+
+    A map of four times over twenty frames takes each from the one of five in whose stretch its middle lies: 2.5, 7.5, 12.5 and 17.5.
+    """
+    objective, twin, batch = built(METHOD, encoder=encoder), built(METHOD, encoder=encoder), drawn(METHOD, frames=20)
+    move(objective.key)
+    move(twin.key)
     loss = loss_of(objective, batch, seed=3)
-    twin, generator = built(METHOD), Generator().manual_seed(3)
+    generator = Generator().manual_seed(3)
     own = twin.query(batch.views[0])
     keys = twin.key(batch.views[1])
     shift = int(torch.randint(1, 6, (), generator=generator))
@@ -65,7 +77,7 @@ def test_each_source_is_told_by_its_own_key() -> None:
     x, donor = batch.views[0].x, torch.arange(6).roll(-shift)
     mixed = torch.stack([torch.where(mask.repeat_interleave(4, dim=0), x[donor[i]], x[i]) for i in range(6)])
     features = twin.backbone.map(mixed)
-    cells = mask.double()
+    cells = mask[list(places)].double()
     expected = info_nce(similarities(own, keys, twin.queue.keys), 0.2)
     for weight, wanted in ((cells, keys[donor]), (1 - cells, keys)):
         expected = expected + info_nce(similarities(twin.query.project(pooled(features, weight)), wanted, twin.queue.keys), 0.2)

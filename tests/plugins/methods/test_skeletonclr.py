@@ -3,7 +3,7 @@
 import torch
 from mgbench_plugins.methods.skeletonclr import SkeletonCLR
 from torch.nn import functional
-from training import built, drawn, loss_of
+from training import built, drawn, loss_of, move
 
 
 METHOD = SkeletonCLR(queue=10, projection=8)
@@ -12,6 +12,7 @@ METHOD = SkeletonCLR(queue=10, projection=8)
 def test_queries_meet_their_keys_and_the_queue() -> None:
     """The loss is the cross-entropy of telling the second view's momentum embedding from the queue, by the first view's embedding."""
     objective, batch = built(METHOD), drawn(METHOD)
+    move(objective.key)
     query = functional.normalize(objective.query.head(objective.backbone(*batch.views[0])), dim=1)
     key = functional.normalize(objective.key.module.head(objective.key.module.backbone(*batch.views[1])), dim=1)
     logits = torch.cat([(query * key).sum(dim=1, keepdim=True), query @ objective.queue.keys.T], dim=1) / 0.07

@@ -75,9 +75,13 @@ def test_the_feature_is_the_mean_of_means() -> None:
 
 def test_frames_behind_the_end_do_not_count() -> None:
     """Where clips have lengths, what lies behind them changes no term."""
-    objective = built(TINY, encoder=ENCODER)
+    objective, length = built(TINY, encoder=ENCODER), torch.tensor([6, 4, 1])
+    x = clips(frames=6)
 
-    ignore_behind_the_end(lambda x, length: told(objective, x, length), clips(frames=6))
+    ignore_behind_the_end(lambda x, length: told(objective, x, length), x)
+    mean, log_variance = objective.encoder.distributions(View(to_unit(x, length), length=length))
+    terms = divergence(mean, log_variance)
+    torch.testing.assert_close(told(objective, x, length)["divergence"], sum(terms[n, :own].sum() for n, own in enumerate(length)) / 11)
 
 
 def test_the_loss_falls() -> None:

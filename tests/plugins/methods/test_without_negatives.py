@@ -6,7 +6,7 @@ from mgbench_plugins.methods.byol import BYOL, distance
 from mgbench_plugins.methods.simsiam import SimSiam
 from mgbench_plugins.methods.vicreg import VICReg, redundancy, spread
 from torch import Generator, Tensor
-from training import built, drawn, loss_of
+from training import built, drawn, loss_of, move, slopes
 
 
 def embeddings(rows: int, width: int, seed: int = 0) -> Tensor:
@@ -58,23 +58,29 @@ def test_distance_is_half_the_squared_distance_of_unit_vectors() -> None:
 def test_byol_predicts_the_copys_projection_of_the_other_view() -> None:
     """Both ways round; the copy gets no gradient, and its momentum rises from `ema` to one."""
     method = BYOL(projection=8, hidden=16, ema=0.9)
-    objective, batch = built(method), drawn(method)
+    objective, twin, batch = built(method), built(method), drawn(method)
+    move(objective.target)
+    move(twin.target)
     loss = loss_of(objective, batch)
-    twin = built(method)
     first, second = ((twin.predictor(twin.online.projector(twin.backbone(*view)))) for view in batch.views)
     targets = [twin.target.module.projector(twin.target.module.backbone(*view)) for view in reversed(batch.views)]
     expected = sum(1 - torch.nn.functional.cosine_similarity(p, t, dim=1).mean() for p, t in zip((first, second), targets, strict=True))
-    torch.testing.assert_close(loss, expected)
 
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(slopes(loss, objective), slopes(expected, twin))
+
+
+@pytest.mark.parametrize(("progress", "share"), [(0.0, 0.1), (0.25, 0.1 * (2 + 2**0.5) / 4), (0.5, 0.05), (1.0, 0.0)])
+def test_byols_copy_follows_ever_less(progress: float, share: float) -> None:
+    """Its momentum is 1 - (1 - ema) (cos(pi progress) + 1) / 2: `ema` at first, one at last, and not halfway along a line between."""
+    objective = built(BYOL(projection=8, hidden=16, ema=0.9))
     weight, copied = objective.online.projector[0].weight, objective.target.module.projector[0].weight
     before = copied.clone()
     with torch.no_grad():
         weight += 1
-    objective.step(0.0)
-    torch.testing.assert_close(copied - before, torch.full_like(copied, 0.1))
-    moved = copied.clone()
-    objective.step(1.0)
-    torch.testing.assert_close(copied, moved)
+    objective.step(progress)
+
+    torch.testing.assert_close(copied - before, torch.full_like(copied, share))
 
 
 def test_simsiam_predicts_the_other_views_projection() -> None:
