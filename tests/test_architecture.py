@@ -17,6 +17,7 @@ TORCH_FREE = [
     "mgbench", "mgbench.ablation", "mgbench.audit.report", "mgbench.boards.book", "mgbench.boards.checking",
     "mgbench.boards.compacting", "mgbench.boards.lines", "mgbench.boards.measured", "mgbench.boards.merging", "mgbench.boards.number",
     "mgbench.boards.pages", "mgbench.boards.published", "mgbench.boards.ranks", "mgbench.boards.sheet", "mgbench.catalogue",
+    "mgbench.boards.answers", "mgbench.boards.importing", "mgbench.boards.rerun", "mgbench.boards.verify", "mgbench.cli.verify",
     "mgbench.cli.axes", "mgbench.cli.cell", "mgbench.cli.cite", "mgbench.cli.components", "mgbench.cli.data", "mgbench.cli.data_text",
     "mgbench.cli.diff", "mgbench.cli.ensemble", "mgbench.cli.explain", "mgbench.cli.figure", "mgbench.cli.gc", "mgbench.cli.kernels",
     "mgbench.cli.leaderboard", "mgbench.cli.plan", "mgbench.cli.plugin", "mgbench.cli.run", "mgbench.cli.status", "mgbench.cli.study",

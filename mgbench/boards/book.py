@@ -26,6 +26,7 @@ LISTS: Final = {"predicted": polars.List(polars.UInt16), "rank": polars.List(pol
 ADDED: Final[dict[str, Any]] = {
     **dict.fromkeys(("cell", "evaluator", "dataset", "status", "reason", *SCORED, "badge"), polars.String),
     "fit_counts": polars.List(polars.UInt32),
+    "top5": polars.Float64,  # which no row may have, where all are somebody else's answers
     **LISTS,
 }
 CLIPS: Final[dict[str, Any]] = {

@@ -16,7 +16,10 @@ from mgbench.store import CellFolder, StoreError
 
 
 def open_book(source: Path) -> Book:
-    """Return the book of a folder, or of a store, which is compacted in memory; nothing is recomputed."""
+    """Return the book of a folder, or of a store, which is compacted in memory; nothing is recomputed. Raise `StoreError` without one."""
+    if not source.is_dir():
+        msg = f"There is no folder {str(source)!r}; give a store, or a book that mgbench leaderboard merge made."
+        raise StoreError(msg)
     return read_book(source) if is_book(source) else compact(source)
 
 

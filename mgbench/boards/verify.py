@@ -98,8 +98,8 @@ def allowances(book: Book) -> dict[tuple[str, str], float]:
     found: dict[tuple[str, str], float] = {}
     for board in boards_of(book):
         for line in board.lines:
-            deviation = float(line.top1.std(ddof=1)) if len(line.top1) > 1 else 0.0
-            found |= dict.fromkeys((keys[place] for place in line.place), max(LEAST, TIMES * 2**0.5 * deviation))
+            deviation = line.facts["top1_sd"] or 0.0
+            found |= dict.fromkeys((keys[place] for place in line.place.tolist()), max(LEAST, TIMES * 2**0.5 * deviation))
     return found
 
 

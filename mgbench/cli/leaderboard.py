@@ -51,7 +51,7 @@ def build_command(source: Path | None, store: Path | None, out: Path | None) -> 
 
 
 @leaderboard_command.command("merge")
-@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="SOURCE...")
+@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path, file_okay=False), metavar="SOURCE...")
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder of the book.")
 def merge_command(sources: tuple[Path, ...], out: Path) -> None:
     """Compact stores and books into one book, whose two files can be shared, and from which boards are made.

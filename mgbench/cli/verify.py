@@ -7,7 +7,6 @@ import rich_click as click
 
 from mgbench.cli.options import data_root_option, plugin_option
 from mgbench.cli.text import counted
-from mgbench.errors import SpecError
 
 
 #: Nothing is wrong, and not all that was to be run again could be.
@@ -33,9 +32,6 @@ def verify_command(source: Path, count: int | None, root: Path | None, plugin_fi
     from mgbench.boards.verify import badged, faults, sample, trained
     from mgbench.paths import data_root
 
-    if not source.is_dir():
-        msg = f"There is no folder {str(source)!r}; give a store, or a book that mgbench leaderboard merge made."
-        raise SpecError(msg)
     book = open_book(source)
     wrong = list(faults(book))
     for line in wrong:

@@ -117,6 +117,20 @@ def test_boards_show_it_beside_every_evaluator(mgbench: Command, store: Path) ->
     assert "None" not in page.text("md") + page.text("tex")
 
 
+def test_imports_alone_make_a_board(mgbench: Command, store: Path) -> None:
+    """Where the cells have gone, what was imported still stands, without a figure that none of it has."""
+    imported(mgbench, store, scored(store).with_columns(predicted="label"))
+    shutil.rmtree(store / "cells")
+    done = mgbench("leaderboard", "build", "--store", store)
+    merged = mgbench("leaderboard", "merge", store, "--out", store.parent / "book")
+    verified = mgbench("verify", store.parent / "book", "--cells", "1")
+
+    assert "| imported | Their model | 100.0 |" in done.output
+    assert merged.exit_code == 0, merged.output
+    assert verified.exit_code == 3
+    assert "the figures of 1 row follow" in verified.output
+
+
 @pytest.mark.parametrize(("words", "told"), [((), "not told"), (("--labels", "none"), "none"), (("--labels", "all"), "all")])
 def test_labels_are_as_told(mgbench: Command, store: Path, words: tuple[str, ...], told: str) -> None:
     """Whether labels were trained on is what its owner says, or not told."""
