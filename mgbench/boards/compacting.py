@@ -17,10 +17,15 @@ from mgbench.store import CellFolder, StoreError
 
 def open_book(source: Path) -> Book:
     """Return the book of a folder, or of a store, which is compacted in memory; nothing is recomputed. Raise `StoreError` without one."""
+    check_folder(source)
+    return read_book(source) if is_book(source) else compact(source)
+
+
+def check_folder(source: Path) -> None:
+    """Raise `StoreError` where there is no folder that could be a store or a book."""
     if not source.is_dir():
         msg = f"There is no folder {str(source)!r}; give a store, or a book that mgbench leaderboard merge made."
         raise StoreError(msg)
-    return read_book(source) if is_book(source) else compact(source)
 
 
 def board_book(source: Path) -> Book:

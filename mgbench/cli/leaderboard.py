@@ -26,7 +26,7 @@ def leaderboard_command() -> None:
 _out = click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the Markdown to this file, not the terminal.")
 
 
-_source = click.argument("source", required=False, type=click.Path(path_type=Path, file_okay=False, exists=True))
+_source = click.argument("source", required=False, type=click.Path(path_type=Path, file_okay=False))
 
 
 @leaderboard_command.command("build")
@@ -38,10 +38,12 @@ def build_command(source: Path | None, store: Path | None, out: Path | None) -> 
 
     SOURCE is the store by default. Without --out the Markdown is printed.
     """
-    from mgbench.boards.compacting import board_book
+    from mgbench.boards.compacting import board_book, check_folder
     from mgbench.boards.pages import pages_of, write_pages
     from mgbench.paths import store_root
 
+    if source is not None:  # a store that is not named may be still to come
+        check_folder(source)
     book = board_book(source or store_root(store))
     if out is None:
         click.echo("\n".join(page.text("md") for page in pages_of(book)) or "No cell has a result yet.")
@@ -69,7 +71,7 @@ def merge_command(sources: tuple[Path, ...], out: Path) -> None:
 
 
 @leaderboard_command.command("check")
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def check_command(folder: Path) -> None:
     """Tell whether the boards in FOLDER are those of the book in it, and the book's figures those of its predictions.
 
