@@ -109,7 +109,8 @@ class _Objective(MiningContrast):
         weight = slope.mean(dim=(1, 3, 4), keepdim=True)
         heat = torch.relu((weight * features).sum(dim=2))
         parts = averaging(self.backbone.skeleton.body_parts, heat.shape[3], heat)
-        heat = heat @ parts
+        with torch.autocast(heat.device.type, enabled=False):
+            heat = full(heat) @ full(parts)
         return (heat / heat.amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-12)).clamp(0, 1)
 
     def _unlike(self, query: Tensor, key: Tensor) -> Tensor:
