@@ -24,7 +24,7 @@ from mgbench.components import Pipeline
 from mgbench_plugins import works
 from mgbench_plugins.augmentations.part_swap import PartSwap
 from mgbench_plugins.methods.aimclr import EXTREME, AimCLR, MiningContrast
-from mgbench_plugins.methods.contrast import full
+from mgbench_plugins.methods.contrast import full, refuse_masks
 
 
 #: A logit whose share is zero, and whose logarithm is still a number.
@@ -50,7 +50,9 @@ class ActCLR(AimCLR):
     start: float = attrs.field(default=6 / 13, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
     candidates: int = attrs.field(default=8192, validator=attrs.validators.ge(1))
     sharpness: tuple[float, float] = attrs.field(default=(0.04, 0.1), validator=attrs.validators.deep_iterable(attrs.validators.gt(0)))
-    views: tuple[Pipeline, ...] = attrs.field(default=((), (), EXTREME, (*EXTREME, PartSwap())), kw_only=True)
+    views: tuple[Pipeline, ...] = attrs.field(
+        default=((), (), EXTREME, (*EXTREME, PartSwap())), kw_only=True, validator=attrs.validators.min_len(4)
+    )
     recipe: Recipe = attrs.field(
         default=Recipe(
             optimizer="sgd", lr=0.4, schedule="step", milestones=(11 / 13,), weight_decay=1e-4, nesterov=False, epochs=650, batch_size=128
@@ -75,6 +77,7 @@ class _Objective(MiningContrast):
 
     def _act(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         normal, second, *extreme = batch.views[:4]
+        refuse_masks(self.method, normal, second, *extreme)
         key = self.fresh = self._key(second)
         mine = self.actionlet(normal)
         _, donor = torch.rand(len(normal.x), generator=generator, device=normal.x.device).sort()
@@ -109,7 +112,8 @@ class _Objective(MiningContrast):
         weight = slope.mean(dim=(1, 3, 4), keepdim=True)
         heat = torch.relu((weight * features).sum(dim=2))
         parts = averaging(self.backbone.skeleton.body_parts, heat.shape[3], heat)
-        heat = heat @ parts
+        with torch.autocast(heat.device.type, enabled=False):
+            heat = full(heat) @ full(parts)
         return (heat / heat.amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-12)).clamp(0, 1)
 
     def _unlike(self, query: Tensor, key: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class AimCLR(MomentumMethod):
     mining: float = attrs.field(default=0.5, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
     drop: float = attrs.field(default=0.7, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
     augment: Pipeline = attrs.field(default=NORMAL, kw_only=True)
-    views: tuple[Pipeline, ...] = attrs.field(default=((), (), EXTREME), kw_only=True)
+    views: tuple[Pipeline, ...] = attrs.field(default=((), (), EXTREME), kw_only=True, validator=attrs.validators.min_len(3))
     recipe: Recipe = attrs.field(default=RECIPE, kw_only=True)
 
     def build(self, backbone: Backbone, classes: int) -> Objective:

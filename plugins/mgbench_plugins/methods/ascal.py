@@ -37,7 +37,7 @@ class ASCAL(MomentumMethod):
     projection: int = attrs.field(default=0, validator=attrs.validators.ge(0))
     normalize: bool = False
     augment: Pipeline = attrs.field(default=AUGMENT, kw_only=True)
-    views: tuple[Pipeline, ...] = attrs.field(default=((), ()), kw_only=True)
+    views: tuple[Pipeline, ...] = attrs.field(default=((), ()), kw_only=True, validator=attrs.validators.min_len(2))
     recipe: Recipe = attrs.field(default=RECIPE, kw_only=True)
 
     def build(self, backbone: Backbone, classes: int) -> Objective:

@@ -41,7 +41,7 @@ class BYOL(Method):
     hidden: int = attrs.field(default=4096, validator=attrs.validators.ge(1))
     ema: float = attrs.field(default=0.996, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
     augment: Pipeline = attrs.field(default=AUGMENT, kw_only=True)
-    views: tuple[Pipeline, ...] = attrs.field(default=((), ()), kw_only=True)
+    views: tuple[Pipeline, ...] = attrs.field(default=((), ()), kw_only=True, validator=attrs.validators.min_len(2))
     recipe: Recipe = attrs.field(default=RECIPE, kw_only=True)
 
     def build(self, backbone: Backbone, classes: int) -> Objective:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mgbench import Backbone, Batch, Method, Objective, View
+from mgbench import Backbone, Batch, Method, Objective, SpecError, View
 
 
 Online = TypeVar("Online", bound=nn.Module)
@@ -113,6 +113,13 @@ class Queue(nn.Module):
 def full(z: Tensor) -> Tensor:
     """Return what a network computed in half precision in float32; losses of a low temperature need it."""
     return z.to(torch.promote_types(z.dtype, torch.float32))
+
+
+def refuse_masks(method: Method, *views: View) -> None:
+    """Raise `SpecError` where a view has hidden joints or tokens, for methods that point at cells of a clip and its whole map."""
+    if any(view.joints is not None or view.tokens is not None for view in views):
+        msg = f"{method.name} got a view of which joints or tokens are hidden; it needs all of them, so leave such masks out."
+        raise SpecError(msg)
 
 
 def similarities(query: Tensor, key: Tensor, negatives: Tensor) -> Tensor:

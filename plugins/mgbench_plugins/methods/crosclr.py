@@ -46,7 +46,7 @@ class CrosSCLR(MomentumMethod):
     embedding: Literal["joint", "bone", "motion", "all"] = "joint"
     motion_only: bool = False
     augment: Pipeline = attrs.field(default=NORMAL, kw_only=True)
-    views: tuple[Pipeline, ...] = attrs.field(default=((), ()), kw_only=True)
+    views: tuple[Pipeline, ...] = attrs.field(default=((), ()), kw_only=True, validator=attrs.validators.min_len(2))
     recipe: Recipe = attrs.field(default=RECIPE, kw_only=True)
 
     def build(self, backbone: Backbone, classes: int) -> Objective:

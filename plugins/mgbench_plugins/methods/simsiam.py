@@ -32,7 +32,7 @@ class SimSiam(Method):
 
     projection: int = attrs.field(default=2048, validator=attrs.validators.ge(4))
     augment: Pipeline = attrs.field(default=AUGMENT, kw_only=True)
-    views: tuple[Pipeline, ...] = attrs.field(default=((), ()), kw_only=True)
+    views: tuple[Pipeline, ...] = attrs.field(default=((), ()), kw_only=True, validator=attrs.validators.min_len(2))
     recipe: Recipe = attrs.field(
         default=Recipe(optimizer="sgd", lr=0.025, weight_decay=1e-4, nesterov=False, epochs=150, batch_size=128), kw_only=True
     )

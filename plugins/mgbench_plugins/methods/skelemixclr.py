@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from mgbench import Backbone, Batch, Objective, Recipe
 from mgbench.components import Pipeline
-from mgbench_plugins.methods.contrast import MomentumContrast, MomentumMethod, info_nce, similarities
+from mgbench_plugins.methods.contrast import MomentumContrast, MomentumMethod, info_nce, refuse_masks, similarities
 from mgbench_plugins.methods.skeletonclr import NORMAL, RECIPE
 
 
@@ -40,7 +40,7 @@ class SkeleMixCLR(MomentumMethod):
     parts: tuple[int, int] = attrs.field(default=(2, 3))
     span: tuple[float, float] = attrs.field(default=(7 / 16, 11 / 16))
     augment: Pipeline = attrs.field(default=NORMAL, kw_only=True)
-    views: tuple[Pipeline, ...] = attrs.field(default=((), ()), kw_only=True)
+    views: tuple[Pipeline, ...] = attrs.field(default=((), ()), kw_only=True, validator=attrs.validators.min_len(2))
     recipe: Recipe = attrs.field(default=RECIPE, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
@@ -62,6 +62,7 @@ class _Objective(MomentumContrast):
 
     def forward(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         query, key = batch.views[:2]
+        refuse_masks(self.method, query)
         whole = info_nce(self.contrast(self.query(query), key), self.temperature)
         x = query.x
         shift = torch.randint(1, max(2, len(x)), (), generator=generator, device=x.device)

@@ -31,7 +31,7 @@ class SkeletonCLR(MomentumMethod):
     tiny = "queue=10,projection=8"
 
     augment: Pipeline = attrs.field(default=NORMAL, kw_only=True)
-    views: tuple[Pipeline, ...] = attrs.field(default=((), ()), kw_only=True)
+    views: tuple[Pipeline, ...] = attrs.field(default=((), ()), kw_only=True, validator=attrs.validators.min_len(2))
     recipe: Recipe = attrs.field(default=RECIPE, kw_only=True)
 
     def build(self, backbone: Backbone, classes: int) -> Objective:

@@ -39,7 +39,7 @@ class VICReg(Method):
     variance: float = attrs.field(default=25.0, validator=attrs.validators.ge(0))
     covariance: float = attrs.field(default=1.0, validator=attrs.validators.ge(0))
     augment: Pipeline = attrs.field(default=AUGMENT, kw_only=True)
-    views: tuple[Pipeline, ...] = attrs.field(default=((), ()), kw_only=True)
+    views: tuple[Pipeline, ...] = attrs.field(default=((), ()), kw_only=True, validator=attrs.validators.min_len(2))
     recipe: Recipe = attrs.field(default=RECIPE, kw_only=True)
 
     def build(self, backbone: Backbone, classes: int) -> Objective:

@@ -109,6 +109,17 @@ def test_likeness_is_compared_on_the_nearest_entries(candidates: int) -> None:
     torch.testing.assert_close(objective._unlike(query, key), divergence(query, key, objective.queue.keys, candidates))
 
 
+def test_it_trains_in_half_precision() -> None:
+    """Actionlets, which weigh coordinates, are as precise as these; the loss is a number, and near that of full precision."""
+    objective, batch = built(ACTING).float(), drawn(ACTING)
+    batch = attrs.evolve(batch, views=tuple(view._replace(x=view.x.float()) for view in batch.views))
+    expected = loss_of(objective, batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = loss_of(objective, batch)
+
+    torch.testing.assert_close(found, expected, rtol=0.1, atol=0.01)
+
+
 def test_likeness_is_in_full_precision_under_autocast() -> None:
     """Divided by 0.04, the error of half precision would be as large as differences between entries."""
     objective = built(ACTING).float()
