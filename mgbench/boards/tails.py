@@ -104,7 +104,7 @@ def _over_seeds(values: Floats) -> str:
 
 
 def _metric(line: Line, name: str) -> str:
-    return _over_seeds(line.top1) if name == "top-1" else percent(figure_of(line, name), line.facts[f"{METRICS[name]}_sd"])
+    return percent(figure_of(line, name), line.facts[f"{METRICS[name]}_sd"])
 
 
 def _about(tally: Tally, groups: dict[str, list[int]], figures: dict[str, Floats]) -> Iterator[str]:

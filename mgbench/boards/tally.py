@@ -71,7 +71,7 @@ class Tally:
 
     def matrices(self, line: Line, predicted: Mapping[int, Ints]) -> Floats:
         """Return every subject's confusion matrix with each seed of a row `(R, S, K, K)`, from what each record of it predicted."""
-        answers = [predicted[place] for place in line.place]
+        answers = [predicted[int(place)] for place in line.place]
         classes = max(len(self.names), classes_of(*answers))
         return np.stack([confusions(self.label, one, self.subject, classes) for one in answers])
 
@@ -97,7 +97,7 @@ def tallies_of(book: Book, boards: Iterable[Board]) -> list[Tally]:
 
 def _tally(board: Board, lines: tuple[Line, ...], told: Mapping[int, polars.Series | None], clips: Mapping[str, list[int]]) -> Tally:
     label, subject = (np.array(clips[name], dtype=np.int64) for name in ("label", "subject"))
-    counts = [None if (one := told[line.place[0]]) is None else tuple(one) for line in lines]
+    counts = [None if (one := told[int(line.place[0])]) is None else tuple(one) for line in lines]
     known = Counter(one for one in counts if one)
     usual = known.most_common(1)[0][0] if known else ()
     names = [str(name) for name in clips["classes"]]
@@ -109,7 +109,7 @@ def _tally(board: Board, lines: tuple[Line, ...], told: Mapping[int, polars.Seri
 def _shown(board: Board) -> tuple[Line, ...]:
     """Return the best rows and floors by any metric, so that no single one decides who is compared, and the best of each role."""
     if len(board.lines) <= _WHOLE:
-        return board.lines
+        return tuple(board.lines)
     kept = {id(next(line for line in board.lines if line.role == role)) for role in {line.role for line in board.lines}}
     for metric in METRICS:
         order = sorted(board.lines, key=lambda line: -figure_of(line, metric))
@@ -120,7 +120,7 @@ def _shown(board: Board) -> tuple[Line, ...]:
 
 def figure_of(line: Line, metric: str) -> float:
     """Return a metric of a row, mean over its seeds."""
-    return line.mean if metric == "top-1" else float(line.facts[METRICS[metric]])
+    return float(line.facts[METRICS[metric]])
 
 
 def predictions_of(book: Book, lines: Iterable[Line]) -> dict[int, Ints]:
