@@ -3,6 +3,7 @@
 Rows of different data, preprocessing, stream, fit set, target or track never share a table.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Final
@@ -17,6 +18,7 @@ from mgbench.clips import Ints
 from mgbench.costs import COSTS
 from mgbench.scoring import figures
 from mgbench.stats import Floats
+from mgbench.store import StoreError
 
 
 #: Rows compare only where all of these are equal.
@@ -26,7 +28,7 @@ RECIPE, EQUAL = "paper recipe", "equal budget"
 #: What was spent, which is equal within a table of the second track.
 _SPENT: Final = ("steps", "batch_size")
 _TABLE: Final = (*COMPARABLE, "track", "spent", "evaluator")
-_NAMES: Final = ("method", "encoder", "pretrain_on", "augmentation", "members", "imported", "precision", "compile", *_SPENT)
+_NAMES: Final = ("method", "encoder", "pretrain_on", "augmentation", "members", "imported", "precision", "threads", "compile", *_SPENT)
 _FLAGS: Final = ("learns", "uses_labels", "guided")
 _INTERVAL: Final = ("top1_subject_low", "top1_subject_high")
 _BUDGET: Final = ("budget_epochs", "budget_batch_size", "budget_steps")
@@ -87,7 +89,16 @@ class Line:
         if self.still or not facts["learns"]:
             return "none"
         cells = f"{facts['members'].count(',') + 1} x " if facts["members"] else ""
-        return f"{cells}{facts['steps']} x {facts['batch_size']}, {facts['precision']}"
+        return f"{cells}{facts['steps']} x {facts['batch_size']}, {self.arithmetic}"
+
+    @property
+    def arithmetic(self) -> str:
+        """How it was trained: precision, and what else makes sums round otherwise."""
+        facts = self.facts
+        if self.still or not facts["learns"]:
+            return ""
+        threads = f", {facts['threads']} threads" if facts["threads"] not in {None, 1} else ""
+        return f"{facts['precision']}{', compiled' if facts['compile'] else ''}{threads}"
 
     @property
     def mean(self) -> float:
@@ -113,6 +124,19 @@ class Board:
         return len(self.lines[0].people)
 
     @cached_property
+    def names(self) -> dict[str, Line]:
+        """The lines by what they are called."""
+        return {self.called(line): line for line in self.lines}
+
+    def called(self, line: Line) -> str:
+        """Return a line's name, with what was spent on it where another line has the same name."""
+        return line.name if self._count[line.name] == 1 else f"{line.name} ({line.budget})"
+
+    @cached_property
+    def _count(self) -> Counter[str]:
+        return Counter(line.name for line in self.lines)
+
+    @cached_property
     def seeds(self) -> frozenset[int]:
         """Those of any line that is trained."""
         return frozenset().union(*(line.seeds.tolist() for line in self.lines if line.facts["learns"]))
@@ -136,6 +160,10 @@ def boards_of(book: Book) -> Iterator[Board]:
     del rows
     for values, table in lines.group_by(_TABLE, maintain_order=True):
         key = dict(zip(_TABLE, values, strict=True))
+        if (key["test_digest"], key["target"]) not in sets:
+            lacking = f"{key['dataset']} was scored on ({key['test_digest']})"
+            msg = f"The book lacks the clips that {lacking}; make it anew by mgbench leaderboard merge."
+            raise StoreError(msg)
         label, subject = sets[key["test_digest"], key["target"]]
         places = np.split(table["rows"].explode().to_numpy(), table["rows"].list.len().cum_sum()[:-1].to_numpy())
         facts, counts = table.drop("rows").iter_rows(named=True), np.bincount(subject).astype(float)

@@ -31,7 +31,7 @@ def board_sheet(board: Board) -> Sheet:
             line.name,
             *_figures(line),
             _seeds(board, line),
-            line.budget if recipe else _precision(line),
+            line.budget if recipe else line.arithmetic,
             _labels(line),
             str(line.facts["test_reads"] if line.facts["test_reads"] is not None else ""),
             line.facts["badge"] or "",
@@ -107,10 +107,6 @@ def _seeds(board: Board, line: Line) -> str:
     """Return how many seeds there are, of those that others in the table have."""
     count, wanted = len(line.seeds), len(board.seeds)
     return f"{count} of {wanted}" if line.facts["learns"] and set(line.seeds.tolist()) != board.seeds else str(count)
-
-
-def _precision(line: Line) -> str:
-    return "" if line.still or not line.facts["learns"] else f"{line.facts['precision']}{', compiled' if line.facts['compile'] else ''}"
 
 
 def _labels(line: Line) -> str:

@@ -59,7 +59,7 @@ def _recall_sheet(tally: Tally, best: Line, counts: Floats, predicted: Mapping[i
         "Recall is in percent, mean over seeds. Its 95 % interval over clips is Wilson's, which takes clips for independent; the one over "
         "people draws whole subjects, where three or more have the class and not all are alike."
     )
-    return Sheet(f"Recall of each class: {tally.called(best)}", tuple(filter(None, (whose, means, *more))), heads, rows)
+    return Sheet(f"Recall of each class: {tally.board.called(best)}", tuple(filter(None, (whose, means, *more))), heads, rows)
 
 
 def _recalls(counts: Floats, order: list[int]) -> list[tuple[str, str, str]]:
@@ -108,7 +108,7 @@ def _pair_sheets(tally: Tally, best: Line, counts: Floats) -> Iterator[Sheet]:
         "clips; the pairs stand by its lower end."
     )
     heads = ("true class", "its fit clips", "taken for", "that one's fit clips", "clips", "share", "over clips")
-    yield Sheet(f"Classes most confused: {tally.called(best)}", (about,), heads, rows)
+    yield Sheet(f"Classes most confused: {tally.board.called(best)}", (about,), heads, rows)
 
 
 def _shift(tally: Tally, fit: Ints) -> tuple[str, Sheet | None]:

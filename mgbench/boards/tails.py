@@ -91,7 +91,7 @@ def _order_sheet(tally: Tally, predicted: Mapping[int, Ints]) -> Sheet:
     heads += [*METRICS, *(f"rank by {name}" for name in figures)]
     rows = []
     for number, line in enumerate(tally.lines):
-        texts = [line.role, tally.called(line)]
+        texts = [line.role, tally.board.called(line)]
         for name, classes in groups.items():
             texts += [_over_seeds(recalls[name][number]), span_text(exchange.recall_interval(counts[id(line)], classes))]
         texts += [_metric(line, name) for name in METRICS]
@@ -127,7 +127,7 @@ def _about(tally: Tally, groups: dict[str, list[int]], figures: dict[str, Floats
             f"Shown are {len(tally.lines)} of {len(tally.board.lines)} rows: the ten best, and the two best floors, by each of top-1, "
             "mean class and macro-F1; ranks are among them."
         )
-    yield from order_told([(line.role, tally.called(line)) for line in tally.lines], figures)
+    yield from order_told([(line.role, tally.board.called(line)) for line in tally.lines], figures)
 
 
 def _classes(count: int) -> str:

@@ -75,11 +75,6 @@ class Tally:
         classes = max(len(self.names), classes_of(*answers))
         return np.stack([confusions(self.label, one, self.subject, classes) for one in answers])
 
-    def called(self, line: Line) -> str:
-        """Return what a row is called, with what was spent on it where another row shown has the same name."""
-        twice = sum(one.name == line.name for one in self.lines) > 1
-        return f"{line.name} ({line.budget})" if twice else line.name
-
     def name(self, number: int) -> str:
         """Return what a class is called."""
         return self.names[number] if number < len(self.names) else f"class {number}"

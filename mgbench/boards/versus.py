@@ -73,12 +73,12 @@ def find_pairs(boards: Iterable[Board], words: tuple[str, str]) -> list[Pair]:
     A word is the whole name of a line, or a part of it that no other line has.
     """
     kept = list(boards)
-    names = list(dict.fromkeys(line.name for board in kept for line in board.lines))
+    names = list(dict.fromkeys(name for board in kept for name in board.names))
     first, second = (_name(word, names) for word in words)
     if first == second:
         msg = f"{words[0]!r} and {words[1]!r} both name {first}; name two."
         raise SpecError(msg)
-    pairs = [Pair(board, *found) for board in kept if (found := _both(board, first, second))]
+    pairs = [Pair(board, board.names[first], board.names[second]) for board in kept if {first, second} <= board.names.keys()]
     if not pairs:
         raise SpecError(_apart(kept, first, second))
     return pairs
@@ -95,14 +95,9 @@ def _name(word: str, names: list[str]) -> str:
     raise SpecError(msg)
 
 
-def _both(board: Board, first: str, second: str) -> tuple[Line, Line] | None:
-    found = {line.name: line for line in board.lines}
-    return (found[first], found[second]) if first in found and second in found else None
-
-
 def _apart(boards: list[Board], first: str, second: str) -> str:
     """Return why two rows share no board: what differs between those on which they come nearest to each other."""
-    one, other = ([board.key for board in boards if any(line.name == name for line in board.lines)] for name in (first, second))
+    one, other = ([board.key for board in boards if name in board.names] for name in (first, second))
     keys = (*COMPARABLE, "track", "spent", "evaluator")
     differing = [[name for name in keys if a[name] != b[name]] for a in one for b in other]
     fewest = min(differing, key=len)

@@ -4,6 +4,7 @@ from typing import Any
 
 import attrs
 import numpy as np
+import polars
 import pytest
 from made_books import Row, answers, made_book
 
@@ -11,6 +12,7 @@ from mgbench.boards.book import Book
 from mgbench.boards.lines import EQUAL, RECIPE, Board, boards_of
 from mgbench.boards.measured import board_sheet, cost_sheet
 from mgbench.boards.pages import pages_of
+from mgbench.store import StoreError
 
 
 THEIRS = {"evaluator": "imported", "imported": "theirs", "badge": "self-reported"}
@@ -161,3 +163,17 @@ def test_what_training_cost_is_told_once_a_row() -> None:
 
     assert sheet is not None
     assert sheet.rows == (("one / net", "10 x 4, fp32", "1,000", "2", "25.0", "4", "500"),)
+
+
+def test_rows_of_one_name_are_told_apart_by_what_was_spent() -> None:
+    """Where recipes differ in budget, or cells in threads, each is a line of its own, and no seed counts twice."""
+    board = only(book(row("one", 0.5), row("one", 0.75, steps=20), row("one", 0.25, threads=2)))
+
+    assert sorted(board.names) == ["one / net (10 x 4, fp32)", "one / net (10 x 4, fp32, 2 threads)", "one / net (20 x 4, fp32)"]
+
+
+def test_a_book_without_the_clips_is_one_sentence() -> None:
+    """A record of clips that the book does not have is told, and not a traceback."""
+    made = book(row("one", 0.5))
+    with pytest.raises(StoreError, match=r"^The book lacks the clips that hands was scored on \(d\)"):
+        list(boards_of(attrs.evolve(made, clips=made.clips.filter(polars.col("test_digest") == ""))))
