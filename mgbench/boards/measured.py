@@ -18,7 +18,6 @@ _FLOORS: Final = ("majority", "raw", "untrained", "untrained[calibrate=true]")
 
 def board_sheet(board: Board) -> Sheet:
     """Return the table of a board."""
-    ranks = rank_intervals(np.stack([line.people for line in board.lines]))
     heads = ["rank", "role", "name", "top-1", "over seeds", "over people", "top-5"]
     heads += ["mean class" if board.key["target"] == "class" else "mean subject", "macro-F1", "seeds"]
     recipe = board.key["track"] == RECIPE
@@ -26,7 +25,7 @@ def board_sheet(board: Board) -> Sheet:
     versus = [_against(board, best_floor(board, untrained=one)) for one in (False, True)]
     rows = [
         (
-            f"{first}" if first == last else f"{first}–{last}",  # noqa: RUF001 - a range is written with an en dash
+            rank,
             line.role,
             line.name,
             *_figures(line),
@@ -37,9 +36,15 @@ def board_sheet(board: Board) -> Sheet:
             line.facts["badge"] or "",
             *(column[number] for column in versus),
         )
-        for number, (line, (first, last)) in enumerate(zip(board.lines, ranks, strict=True))
+        for number, (line, rank) in enumerate(zip(board.lines, ranks_of(board), strict=True))
     ]
     return Sheet(title_of(board), tuple(_about(board)), tuple(heads), tuple(rows))
+
+
+def ranks_of(board: Board) -> list[str]:
+    """Return the rank of each line as an interval, `2–5`, or as one number."""  # noqa: RUF002 - a range is written with an en dash
+    found = rank_intervals(np.stack([line.people for line in board.lines]))
+    return [f"{first}" if first == last else f"{first}–{last}" for first, last in found]  # noqa: RUF001 - as above
 
 
 def cost_sheet(boards: Iterable[Board]) -> Sheet | None:

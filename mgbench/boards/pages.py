@@ -57,11 +57,21 @@ def pages_of(book: Book) -> Iterator[Page]:
             yield Page(slug_of(dataset) or "unknown", f"{dataset or 'unknown data'}: no result", (), (sheet,))
 
 
+def paged_boards(book: Book) -> Iterator[tuple[str, Board]]:
+    """Yield the boards of a book, each with the name of its page."""
+    return ((_name(board.key["dataset"], board.key["track"]), board) for board in boards_of(book))
+
+
+def _name(dataset: str, track: str) -> str:
+    return f"{slug_of(dataset)}-{track.replace(' ', '-')}"
+
+
 def _page(book: Book, dataset: str, track: str, boards: list[Board], lost: Sheet | None) -> Page:
     published = published_sheets(shipped_numbers(), dataset.partition("[")[0])
     others = (*tail_sheets(book, boards), cost_sheet(boards), *published, lost)
-    name = f"{slug_of(dataset)}-{track.replace(' ', '-')}"
-    return Page(name, f"{dataset}: {track}", tuple(map(board_sheet, boards)), tuple(sheet for sheet in others if sheet is not None))
+    return Page(
+        _name(dataset, track), f"{dataset}: {track}", tuple(map(board_sheet, boards)), tuple(sheet for sheet in others if sheet is not None)
+    )
 
 
 def _unfinished(book: Book) -> dict[str, Sheet]:
