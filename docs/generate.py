@@ -14,13 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+from measured import rows_of
 
-from mgbench.boards.book import is_book
-from mgbench.boards.compacting import open_book
-from mgbench.boards.lines import Board
-from mgbench.boards.measured import ranks_of, title_of
-from mgbench.boards.pages import paged_boards
-from mgbench.boards.texts import percent
 from mgbench.cli import main as command_line
 from mgbench.components import CAPABILITIES, Encoder, Method, Recipe
 from mgbench.flops import forward_flops
@@ -35,7 +30,6 @@ from mgbench.testing import checks
 
 
 DOCS = Path(__file__).parent
-BOARDS = DOCS.parent / "leaderboards"
 _REGION = re.compile(r"(?m)^<!-- (\w+)(?:: ([^\n]*?))? -->\n((?:(?!^<!-- )[^\n]*\n)*?)<!-- end -->$")
 
 #: By which option `run` is given what a row of a study names.
@@ -127,26 +121,9 @@ def encoder_sizes(_: str) -> str:
     return _table(("encoder", "parameters", "MFLOPs a clip", "gives"), iter(rows))
 
 
-@cache
-def _pages() -> list[tuple[str, Board]]:
-    """Return the boards of the committed book, each with the page that it stands on."""
-    return list(paged_boards(open_book(BOARDS))) if is_book(BOARDS) else []
-
-
 def measured(method: str) -> str:
     """Return the rows of a method on the committed boards."""
-    rows = [
-        (
-            f"[{board.key['dataset']}](../../leaderboards/{page}.md)",
-            title_of(board),
-            line.name,
-            rank,
-            percent(line.mean, line.facts["top1_sd"]),
-        )
-        for page, board in _pages()
-        for line, rank in zip(board.lines, ranks_of(board), strict=True)
-        if line.facts["method"] is not None and line.facts["method"].partition("[")[0] == method
-    ]
+    rows = rows_of(method, DOCS.parent / "leaderboards")
     return _table(("data", "table", "row", "rank", "top-1"), iter(rows)) if rows else "On no board yet."
 
 
