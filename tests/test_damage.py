@@ -88,7 +88,7 @@ def test_damaged_file_costs_one_cell(sound: Path, tmp_path: Path, mgbench: Comma
     assert f"{bad.name}  damaged (kept)  '{bad / name}'" in run.output
     assert "1 ok" in run.output
     assert f"| {bad.name} | damaged |" in board
-    assert board.count(" | method | ") == 1
+    assert board.count(" | recomputed | ") == 1
     assert (rows[bad.name]["status"], rows[good.name]["status"]) == ("damaged", "ok")
     assert name in rows[bad.name]["reason"]
 
@@ -168,7 +168,7 @@ def test_cell_without_a_row_is_told(sound: Path, tmp_path: Path, mgbench: Comman
     (second / "metrics.json").unlink()
 
     assert f"| {first.name} | ok | it has no row; " in board
-    assert board.count(" | method | ") == 1
+    assert board.count(" | recomputed | ") == 1
     assert _told(mgbench, store, "leaderboard", "build").count("it has no row; ") == 2
 
 
@@ -203,7 +203,7 @@ def test_damaged_predictions_cost_one_cell(sound: Path, tmp_path: Path, mgbench:
 
     assert f"| {bad.name} | damaged |" in board
     assert "predictions.parquet" in board
-    assert board.count(" | method | ") == 1
+    assert board.count(" | recomputed | ") == 1
     assert again.exit_code == 0
     assert "damaged" not in _told(mgbench, store, "leaderboard", "build")
 

@@ -63,8 +63,7 @@ def test_a_board_never_mixes_targets(store: Path, mgbench: Command) -> None:
     parts = sections(mgbench("leaderboard", "build", "--store", store).output)
     classes, people = parts["joint, frame50, 2 steps of 8 clips, knn"], parts[PEOPLE]
 
-    assert len(parts) == 3
-    assert "What training cost" in parts
+    assert [name for name in parts if name.startswith("joint, ")] == ["joint, frame50, 2 steps of 8 clips, knn", PEOPLE]
     assert "most frequent subject" not in classes
     assert not re.search(r"majority|\braw\b|knn", people)
     assert "| floor | most frequent subject | 25.0 |" in people
