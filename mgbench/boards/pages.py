@@ -1,6 +1,6 @@
 """Pages of a leaderboard: the tables of one data set and track, in every format, written to files and checked against them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -43,7 +43,16 @@ class Page:
             return csv_text(self.boards)
         if form == "tex":
             return "\n".join(map(latex, (*self.boards, *self.others)))
-        return "\n".join([f"# {escape(self.title)}\n", *map(markdown, (*self.boards, *self.others))])
+        return "\n".join([f"# {escape(self.title)}\n", *map(markdown, _told_once((*self.boards, *self.others)))])
+
+
+def _told_once(sheets: Iterable[Sheet]) -> Iterator[Sheet]:
+    """Yield sheets of which each sentence but the first stands under one alone: tables of a page are explained alike."""
+    told: set[str] = set()
+    for sheet in sheets:
+        first, *more = sheet.about or ("",)
+        yield attrs.evolve(sheet, about=tuple(filter(None, (first, *(text for text in more if text not in told)))))
+        told |= set(more)
 
 
 def pages_of(book: Book) -> Iterator[Page]:
@@ -54,7 +63,7 @@ def pages_of(book: Book) -> Iterator[Page]:
         shown.add(dataset)
     for dataset, sheet in lost.items():
         if dataset not in shown:
-            yield Page(slug_of(dataset) or "unknown", f"{dataset or 'unknown data'}: no result", (), (sheet,))
+            yield Page(slug_of(dataset) or "unknown", f"{dataset or 'unknown data'}, no result", (), (sheet,))
 
 
 def paged_boards(book: Book) -> Iterator[tuple[str, Board]]:
@@ -70,7 +79,7 @@ def _page(book: Book, dataset: str, track: str, boards: list[Board], lost: Sheet
     published = published_sheets(shipped_numbers(), dataset.partition("[")[0])
     others = (*tail_sheets(book, boards), cost_sheet(boards), *published, lost)
     return Page(
-        _name(dataset, track), f"{dataset}: {track}", tuple(map(board_sheet, boards)), tuple(sheet for sheet in others if sheet is not None)
+        _name(dataset, track), f"{dataset}, {track}", tuple(map(board_sheet, boards)), tuple(sheet for sheet in others if sheet is not None)
     )
 
 

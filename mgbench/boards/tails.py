@@ -87,7 +87,7 @@ def _order_sheet(tally: Tally, predicted: Mapping[int, Ints]) -> Sheet:
     figures = {name: np.array([figure_of(line, name) for line in tally.lines]) for name in METRICS}
     figures |= {f"recall of {name}": np.array([one.mean() for one in recalls[name]]) for name in list(groups)[-1:]}
     ranks = {name: ranks_of(values) for name, values in figures.items()}
-    heads = ["role", "method", *(head for name in groups for head in (name, f"{name}, over people"))]
+    heads = ["role", "name", *(head for name in groups for head in (name, f"{name}, over people"))]
     heads += [*METRICS, *(f"rank by {name}" for name in figures)]
     rows = []
     for number, line in enumerate(tally.lines):

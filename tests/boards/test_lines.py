@@ -177,3 +177,13 @@ def test_a_book_without_the_clips_is_one_sentence() -> None:
     made = book(row("one", 0.5))
     with pytest.raises(StoreError, match=r"^The book lacks the clips that hands was scored on \(d\)"):
         list(boards_of(attrs.evolve(made, clips=made.clips.filter(polars.col("test_digest") == ""))))
+
+
+def test_what_explains_all_tables_of_a_page_is_told_once() -> None:
+    """The sentence on a table's clips stands under each, what its columns mean under the first."""
+    (page,) = pages_of(book(row("one", 0.5), row("one", 0.6, evaluator="knn")))
+    text = page.text("md")
+
+    assert text.count("96 clips of 8 subjects") == 2
+    assert text.count("Top-1 is exact per-clip accuracy") == 1
+    assert page.text("tex").count("accuracy at the last step") == 2

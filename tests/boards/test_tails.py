@@ -52,7 +52,7 @@ def two_methods(fit: Sequence[int] | None = FIT, **more: Any) -> Book:
 def test_groups_are_mean_recalls_of_their_classes() -> None:
     """Recall of many, medium and few is scikit-learn's mean over the classes of the group, mean over seeds with its deviation."""
     sheet = sheets_of(two_methods())["Long tail"]
-    rows = columns(sheet, "method")
+    rows = columns(sheet, "name")
     seeds = [answers(LABEL, recall, 4) for recall in ((0.9, 0.5, 0.2, 0.1), (0.8, 0.5, 0.0, 0.1))]
 
     for name, classes in {"many": [0], "medium": [1], "few": [2, 3]}.items():
@@ -70,7 +70,7 @@ def test_groups_are_mean_recalls_of_their_classes() -> None:
 def test_the_first_method_may_depend_on_the_metric() -> None:
     """Ranks are told for each metric, and one sentence names the first method by each; ceilings and floors do not win."""
     sheet = sheets_of(two_methods())["Long tail"]
-    rows = columns(sheet, "method")
+    rows = columns(sheet, "name")
 
     assert [rows["head / net"][f"rank by {name}"] for name in ("top-1", "mean class", "macro-F1", "recall of few")] == ["2", "3", "3", "3"]
     assert [rows["tail / net"][f"rank by {name}"] for name in ("top-1", "recall of few")] == ["3", "2"]
@@ -124,7 +124,7 @@ def test_rows_of_one_name_are_told_apart() -> None:
     rows = [Row("m", answers(LABEL, (share,) * 4, 4), more={"steps": steps}) for steps, share in ((10, 0.8), (20, 0.4))]
     found = sheets_of(made_book(rows, LABEL, SUBJECT, FIT))
 
-    assert list(columns(found["Long tail"], "method")) == ["m / net (10 x 4, fp32)", "m / net (20 x 4, fp32)"]
+    assert list(columns(found["Long tail"], "name")) == ["m / net (10 x 4, fp32)", "m / net (20 x 4, fp32)"]
     assert found["Recall of each class"].title.endswith(": m / net (10 x 4, fp32)")
 
 
@@ -224,7 +224,7 @@ def test_classes_without_clips() -> None:
     assert classes["D"]["recall"] == "0.0"
     assert classes["D"]["over people"] == ""
     assert "few (fewer than 20): 2 classes, 20 clips scored, 1 class of these never fitted on" in found["Long tail"].about[0]
-    assert columns(found["Long tail"], "method")["m / net"]["few"] == "10.0"
+    assert columns(found["Long tail"], "name")["m / net"]["few"] == "10.0"
 
 
 def test_answers_that_are_no_class_are_wrong() -> None:
@@ -241,7 +241,7 @@ def test_one_subject_has_no_interval_over_people() -> None:
     book = made_book([Row("m", answers(LABEL, (0.9, 0.5, 0.2, 0.1), 4))], LABEL, np.zeros(80, dtype=np.int64), FIT)
     found = sheets_of(book)
 
-    assert columns(found["Long tail"], "method")["m / net"]["few, over people"] == ""
+    assert columns(found["Long tail"], "name")["m / net"]["few, over people"] == ""
     assert {row[5] for row in found["Recall of each class"].rows} == {""}
 
 
