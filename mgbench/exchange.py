@@ -34,6 +34,7 @@ def recall_interval(counts: Floats, classes: list[int], level: float = 0.95) -> 
     None also where every draw has the same recall, as where all is wrong: that no person was scored who differs says nothing of others.
     """
     kept = np.stack([np.diagonal(counts, axis1=2, axis2=3), counts.sum(axis=3)], axis=2)[..., classes]  # (R, S, 2, C)
+    kept = kept.mean(axis=0, keepdims=True)  # seeds score the same clips, so that the mean of recalls is the recall of mean counts
     found = _drawn(kept, lambda drawn: mean_recall(drawn[:, 0], drawn[:, 1]), kept[0, :, 1] > 0, level)
     return None if found is None or found[0] == found[1] else found
 

@@ -42,7 +42,7 @@ WORDS: Final = (
     *("imported", "fitted_on", "scored_on", *SCORED),
 )
 #: Rows that are compressed together, few, so that some can be read without the others; rows further apart are read one by one.
-_TOGETHER: Final = 1024
+_TOGETHER: Final = 8192
 RECORDS_FILE, CLIPS_FILE = "records.parquet", "clips.parquet"
 
 

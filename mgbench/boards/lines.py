@@ -198,13 +198,19 @@ class _Columns:
 def _grouped(rows: polars.DataFrame) -> polars.DataFrame:
     """Return a row a line: what its records share, means over them, and where they are, in the order of seeds."""
     own = [*(name for name in _TABLE if name in rows.columns), *_NAMES, *_FLAGS]
+    alike = [name for name in own if name != "dataset" and rows[name].n_unique() == 1]  # which need no room in a key of each row
     known = [name for name in (*METRICS, *COSTS, *_INTERVAL) if rows[name].dtype.is_numeric()]
-    return rows.with_row_index("rows").group_by(own, maintain_order=True).agg(
+    means = (
+        polars.col(alike).first(),
         polars.col(known).mean(),
         *(polars.col(name).std().alias(f"{name}_sd") for name in METRICS),
         polars.col("test_reads", "stale", "badge").max(),  # of badges the last in the alphabet is the weakest
         polars.col("rows").sort_by("seed"),
-    ).with_columns(polars.col(polars.Categorical).cast(polars.String))  # fmt: skip
+    )
+    keys = [name for name in own if name not in alike]
+    grouped = rows.with_row_index("rows").lazy().group_by(keys, maintain_order=True).agg(*means)
+    found = grouped.collect(engine="streaming")  # in a third of the memory
+    return found.with_columns(polars.col(polars.Categorical).cast(polars.String))
 
 
 def _constant(label: Ints, subject: Ints) -> Line:

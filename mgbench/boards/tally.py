@@ -83,7 +83,7 @@ class Tally:
 def tallies_of(book: Book, boards: Iterable[Board]) -> list[Tally]:
     """Return the classes of each table that tells classes."""
     kept = [(board, _shown(board)) for board in boards if board.key["target"] == "class"]
-    told = book.at((place for _, lines in kept for line in lines for place in line.place), "fit_counts")
+    told = book.at((int(line.place[0]) for _, lines in kept for line in lines), "fit_counts")
     digests = {board.key["test_digest"] for board, _ in kept}
     clips = book.clips.filter((polars.col("target") == "class") & polars.col("test_digest").is_in(digests)).collect()
     sets = {row["test_digest"]: row for row in clips.iter_rows(named=True)}

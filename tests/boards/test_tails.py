@@ -15,6 +15,7 @@ from sklearn.metrics import confusion_matrix, recall_score
 from mgbench.boards.book import Book
 from mgbench.boards.compacting import open_book
 from mgbench.boards.lines import boards_of
+from mgbench.boards.orders import tau
 from mgbench.boards.pages import pages_of
 from mgbench.boards.sheet import Sheet, markdown
 from mgbench.boards.tails import tail_sheets
@@ -75,6 +76,14 @@ def test_the_first_method_may_depend_on_the_metric() -> None:
     assert [rows["head / net"][f"rank by {name}"] for name in ("top-1", "mean class", "macro-F1", "recall of few")] == ["2", "3", "3", "3"]
     assert [rows["tail / net"][f"rank by {name}"] for name in ("top-1", "recall of few")] == ["3", "2"]
     assert "first depends on the metric: head / net by top-1; tail / net by mean class, macro-F1, recall of few." in " ".join(sheet.about)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_tau_is_scipys(seed: int) -> None:
+    """With ties or without, Kendall's coefficient is scipy's."""
+    one, other = np.random.default_rng(seed).integers(2 + 4 * seed, size=(2, 12)).astype(float)
+
+    assert tau(one, other) == pytest.approx(kendalltau(one, other).statistic)
 
 
 def test_orders_are_compared_by_kendalls_tau() -> None:
