@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import polars
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from flat_store import run_flat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,25 +21,19 @@ from mgbench.boards.compacting import open_book
 from mgbench.boards.lines import boards_of
 from mgbench.boards.pages import pages_of
 from mgbench.boards.sheet import markdown
-from mgbench.cli import main
 from mgbench.errors import DataError
 from mgbench.records import read_predictions, read_records, read_scores
 from mgbench.store import CellFolder, read_json, write_json
 
 
 Command = Callable[..., Result]
-ZOO = Path(__file__).parent.parent / "zoo.py"
 CLASSES = ("still", "slow", "quick", "hasty", "rare")
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one trained cell of five classes, and the majority floor."""
-    store = tmp_path_factory.mktemp("store")
-    words = ["run", "-d", "waves", "-e", "flat", "-m", "supervised", "--steps", "2", "--batch-size", "8", "-E", "knn,linear,majority"]
-    done = CliRunner().invoke(main, [*words, "--no-floors", "--plugin", str(ZOO), "--store", str(store)], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return store
+    return run_flat(tmp_path_factory.mktemp("store"), "-E", "knn,linear,majority", "--no-floors")
 
 
 @pytest.fixture

@@ -6,24 +6,19 @@ from pathlib import Path
 
 import polars
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from flat_store import run_flat
 
-from mgbench.cli import main
 from mgbench.store import read_json, write_json
 
 
 Command = Callable[..., Result]
-ZOO = Path(__file__).parent.parent / "zoo.py"
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of one method and all floors, two seeds."""
-    place = tmp_path_factory.mktemp("store")
-    words = ["run", "-d", "waves", "-e", "flat", "-m", "supervised", "--steps", "2", "--batch-size", "8", "--seeds", "2", "--plugin", ZOO]
-    done = CliRunner().invoke(main, [str(word) for word in (*words, "--store", place)], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return place
+    return run_flat(tmp_path_factory.mktemp("store"), "--seeds", "2")
 
 
 @pytest.fixture(name="book")

@@ -8,28 +8,23 @@ from pathlib import Path
 import numpy as np
 import polars
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from flat_store import ZOO, run_flat
 
 from mgbench.boards.book import Book
 from mgbench.boards.compacting import compact, open_book
 from mgbench.boards.verify import LEAST, Rerun, Verdict, allowances, badged, sample
-from mgbench.cli import main
 from mgbench.scoring import figures_of
 from mgbench.store import CellFolder, read_json, write_json
 
 
 Command = Callable[..., Result]
-ZOO = Path(__file__).parent.parent / "zoo.py"
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of one trained cell under one evaluator, and the majority floor."""
-    store = tmp_path_factory.mktemp("store")
-    words = ["run", "-d", "waves", "-e", "flat", "-m", "supervised", "--steps", "2", "--batch-size", "8", "-E", "knn,majority"]
-    done = CliRunner().invoke(main, [*words, "--no-floors", "--plugin", str(ZOO), "--store", str(store)], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return store
+    return run_flat(tmp_path_factory.mktemp("store"), "-E", "knn,majority", "--no-floors")
 
 
 @pytest.fixture
