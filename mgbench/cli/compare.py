@@ -65,18 +65,22 @@ def _told(book: "Book", pair: "Pair") -> Iterator[str]:
         yield f"  classes  {_won(wins(*(recalls_of(book, tally, line) for line in (pair.b, pair.a))))}"
     if people > 1:
         a, b = (people_of(book, line) for line in (pair.a, pair.b))
-        yield f"  a claim of one point  {_needed(pair, need_of(a, b), min(len(a), len(b)))}"
+        yield f"  one point would need  {_needed(pair, need_of(a, b), min(len(a), len(b)))}"
 
 
 def _needed(pair: "Pair", need: "Need", seeds: int) -> str:
     """Return in words what a one-point claim would need."""
-    each, people = pair.a.counts.mean(), len(pair.gaps)
-    counts = (need.people, need.least)
-    now, most = ("no number of people is enough" if one is None else f"{one} people ({one * each:.0f} clips)" for one in counts)
+    each = pair.a.counts.mean()
+    most = f"{need.least} people ({need.least * each:.0f} clips) however many seeds"
+    if need.people is None:
+        people = f"no number of people with {counted(seeds, 'seed')}, {most}"
+    elif need.people == need.least:
+        people = most
+    else:
+        people = f"{need.people} people ({need.people * each:.0f} clips) with {counted(seeds, 'seed')}, {most}"
     told = "no number of seeds is enough" if need.seeds is None else f"{counted(need.seeds, 'seed')} would do"
-    told = f"with these {people} people {told}"
     unknown = "; how seeds differ is not known from one" if seeds == 1 else ""
-    return f"with {counted(seeds, 'seed')} {now}, with any number of seeds {most}; {told}{unknown}"
+    return f"{people}; with these {len(pair.gaps)} people {told}{unknown}"
 
 
 def _won(counts: tuple[int, int, int]) -> str:

@@ -33,7 +33,7 @@ def test_two_rows_are_compared(mgbench: Command, book: Path) -> None:
     assert lines[3] == "B - A    +25.0 (p = 0.008), 95 % interval +25.0 to +25.0"
     assert lines[4] == "people   B is better in 8, A in 0, neither in 0"
     assert lines[5] == "classes  B is better in 1, A in 0, neither in 3"
-    assert lines[6].startswith("a claim of one point  with 2 seeds ")
+    assert lines[6] == "one point would need  2 people (24 clips) however many seeds; with these 8 people 1 seed would do"
 
 
 @pytest.mark.parametrize(("words", "told"), [(["--dataset", "feet"], "no board of feet"), (["-E", "knn"], "no board of knn")])
