@@ -28,10 +28,13 @@ RECIPE, EQUAL = "paper recipe", "equal budget"
 #: What was spent, which is equal within a table of the second track.
 _SPENT: Final = ("steps", "batch_size")
 _TABLE: Final = (*COMPARABLE, "track", "spent", "evaluator")
-_NAMES: Final = ("method", "encoder", "pretrain_on", "augmentation", "members", "imported", "precision", "threads", "compile", *_SPENT)
+_BUDGET: Final = ("budget_epochs", "budget_batch_size", "budget_steps")
+_NAMES: Final = (
+    *("method", "encoder", "pretrain_on", "augmentation", "members", "imported", "precision", "threads", "compile"),
+    *(*_SPENT, *_BUDGET),
+)
 _FLAGS: Final = ("learns", "uses_labels", "guided")
 _INTERVAL: Final = ("top1_subject_low", "top1_subject_high")
-_BUDGET: Final = ("budget_epochs", "budget_batch_size", "budget_steps")
 
 
 @attrs.frozen(eq=False)
@@ -233,7 +236,7 @@ def _constant(label: Ints, subject: Ints) -> Line:
 
 def _scored(book: Book) -> polars.DataFrame:
     """Return the scored rows with the track of those that are trained."""
-    wanted = {*COMPARABLE, *_NAMES, *_FLAGS, *_BUDGET, *METRICS, *COSTS, *_INTERVAL, "evaluator", "seed", "test_reads", "stale", "badge"}
+    wanted = {*COMPARABLE, *_NAMES, *_FLAGS, *METRICS, *COSTS, *_INTERVAL, "evaluator", "seed", "test_reads", "stale", "badge"}
     has = set(book.records.collect_schema())
     placed = book.records.with_row_index("place").filter(polars.col("evaluator").is_not_null())
     found = placed.select("place", "subject_right", *sorted(wanted & has)).collect()

@@ -72,7 +72,8 @@ def _about(board: Board) -> Iterable[str]:
     clips = int(board.lines[0].counts.sum())
     told = "Fitted on {}, scored on {}" if key["target"] == "class" else "Trained on {}, subjects told apart within {}"
     data = told.format(key["fitted_on"], key["scored_on"])
-    yield f"{data}: {clips} clips of {_counted(people, 'subject')} (digest {key['test_digest']})."
+    scored = f"{data}: {clips} clips of {_counted(people, 'subject')} (digest {key['test_digest']})."
+    yield " ".join(filter(None, (scored, _missing(board))))
     yield (
         "Top-1 is exact per-clip accuracy at the last step, in percent, mean over seeds; its 95 % interval over seeds is Student's, that "
         "over people draws whole subjects. Differences are means over subjects, each weighing the same."
@@ -87,8 +88,6 @@ def _about(board: Board) -> Iterable[str]:
     seeds = max(1, len(board.seeds))
     if (least := smallest_difference(board.lines[0].counts.astype(np.int64), seeds)) is not None:
         yield f"As a rule of thumb two rows here must differ by {100 * least:.0f} points to be told apart four times in five, alone."
-    if missing := _missing(board):
-        yield missing
 
 
 def _missing(board: Board) -> str:

@@ -9,6 +9,7 @@ import attrs
 import polars
 
 from mgbench.boards.book import Book
+from mgbench.boards.commands import command_sheet
 from mgbench.boards.lines import Board, boards_of
 from mgbench.boards.measured import board_sheet, cost_sheet
 from mgbench.boards.published import published_sheets, shipped_numbers
@@ -77,7 +78,7 @@ def _name(dataset: str, track: str) -> str:
 
 def _page(book: Book, dataset: str, track: str, boards: list[Board], lost: Sheet | None) -> Page:
     published = published_sheets(shipped_numbers(), dataset.partition("[")[0])
-    others = (*tail_sheets(book, boards), cost_sheet(boards), *published, lost)
+    others = (*tail_sheets(book, boards), cost_sheet(boards), *published, lost, command_sheet(boards))
     return Page(
         _name(dataset, track), f"{dataset}, {track}", tuple(map(board_sheet, boards)), tuple(sheet for sheet in others if sheet is not None)
     )
