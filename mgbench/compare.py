@@ -10,12 +10,11 @@ import polars
 from mgbench import stats
 from mgbench.boards.ranks import paired_p
 from mgbench.errors import MgbenchError
-from mgbench.records import read_predictions
+from mgbench.records import METRICS, read_predictions
 from mgbench.standing import Standing
 from mgbench.store import StoreError
 
 
-METRICS: Final = ("top1", "top5", "mean_class_accuracy", "macro_f1")
 _KINDS: Final = ("dataset", "encoder", "method", "pretrain_on")
 _ORDER: Final = (*_KINDS, "augmentation", "stream", "seed", "run", "evaluators", "evaluator")
 

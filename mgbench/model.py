@@ -165,7 +165,7 @@ def standardise(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
     train, test = train.double(), test.double()
     mean, scale = train.mean(dim=0), train.std(dim=0)
     varies = scale > 1e-6 * mean.abs() + 1e-12  # below this it is rounding
-    return tuple(torch.where(varies, (x - mean) / torch.where(varies, scale, 1.0), 0.0) for x in (train, test))  # type: ignore[return-value] # of two, two
+    return tuple(torch.where(varies, (x - mean) / torch.where(varies, scale, 1.0), 0.0) for x in (train, test))  # type: ignore[return-value] # a generator over a pair gives a pair, which mypy does not count
 
 
 @attrs.frozen(eq=False)

@@ -1,25 +1,21 @@
 """Where data lies and where results go: option, then environment, then the user's configuration, then the platform's folder."""
 
 import os
-import tomllib
 from pathlib import Path
 
 import platformdirs
 
 from mgbench.components import Dataset
-from mgbench.errors import DataError, MissingDataError
+from mgbench.errors import MissingDataError
 from mgbench.part import Part
+from mgbench.tables import read_toml
 
 
 def _configured(key: str) -> str | None:
     path = platformdirs.user_config_path("mgbench") / "config.toml"
     if not path.is_file():
         return None
-    try:
-        value = tomllib.loads(path.read_text(encoding="utf-8-sig")).get(key)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        msg = f"The configuration {str(path)!r} is no TOML: {error}."
-        raise DataError(msg) from error
+    value = read_toml(path, f"The configuration {str(path)!r}").get(key)
     return None if value is None else str(value)
 
 

@@ -17,9 +17,11 @@ from mgbench.store import CellFolder, StoreError, damaged
 
 #: Identity and settings of a cell that every row carries.
 _FACTS: Final = ("augmentation", "stream", "seed")
+#: Shares of clips, as rows have them.
+METRICS: Final = ("top1", "top5", "mean_class_accuracy", "macro_f1")
 #: What tables are made of; every row with an evaluator has them, and where something was trained the second ones too.
 _NEEDED: Final = (
-    *("top1", "top5", "mean_class_accuracy", "macro_f1", "top1_subject_low", "top1_subject_high"),
+    *(*METRICS, "top1_subject_low", "top1_subject_high"),
     *("fitted_on", "scored_on", "test_digest", "test_clips"),
 )
 _TRAINED: Final = ("steps", "batch_size")

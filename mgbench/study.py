@@ -1,6 +1,5 @@
 """Study files: the options of a campaign in TOML, and perhaps the rows of a published table that it measures anew."""
 
-import tomllib
 from collections import Counter
 from collections.abc import Callable
 from importlib import resources
@@ -10,17 +9,12 @@ from typing import Any, Final
 import attrs
 
 from mgbench.errors import SpecError, nearest
+from mgbench.tables import check_keys, read_toml
 
 
 _SHIPPED: Final = resources.files("mgbench.studies")
 #: What the rows of a table may name, as `run` has it.
 AXES: Final[tuple[str, ...]] = ("method", "encoder", "augmentation", "pretrain-on")
-_WORDS: Final[dict[Any, str]] = {
-    str: "text, in quotes",
-    int: "a whole number, without quotes",
-    list: "a list",
-    (str, dict): "text, or a table of texts by data set",
-}
 
 
 @attrs.frozen
@@ -97,18 +91,10 @@ def study_names() -> list[str]:
 def load_study(path: Path) -> Study:
     """Return a study, of a file or one that comes with mgbench; raise `SpecError` for what its table lacks or misplaces."""
     shipped = not path.exists() and str(path) in study_names()
-    try:
-        file = _SHIPPED / f"{path}.toml" if shipped else path
-        told = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # editors on Windows write a mark before the first key
-    except FileNotFoundError as error:
+    if not shipped and not path.exists():
         msg = f"There is no study {str(path)!r}, neither a file nor one that comes with mgbench; {nearest(str(path), study_names())}"
-        raise SpecError(msg) from error
-    except OSError as error:
-        msg = f"Cannot read the study {str(path)!r}: {error.strerror}."
-        raise SpecError(msg) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        msg = f"The study {str(path)!r} is no TOML: {error}."
-        raise SpecError(msg) from error
+        raise SpecError(msg)
+    told = read_toml(_SHIPPED / f"{path}.toml" if shipped else path, f"The study {str(path)!r}")
     table = told.pop("table", None)
     return Study(told, None if table is None else _read_table(table))
 
@@ -148,18 +134,3 @@ def _read_row(told: dict[str, Any]) -> Row:
         msg = f"The study's row {told['label']!r} does not say what it is here; give it {', '.join(AXES[:-1])} or {AXES[-1]}."
         raise SpecError(msg)
     return Row(told["label"], parts, published, told.get("parameters", ""))
-
-
-def check_keys(table: dict[str, Any], needed: dict[str, type], allowed: dict[str, Any], where: str) -> None:
-    """Raise `SpecError`, which says where, for a key of a table that means nothing, a value of another type, and a key that is lacking."""
-    for key, value in table.items():
-        kind = {**needed, **allowed}.get(key)
-        if kind is None:
-            msg = f"{where} has the key {key!r}; {nearest(key, [*needed, *allowed])}"
-            raise SpecError(msg)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            msg = f"{where} has the {key} {value!r}; write {_WORDS[kind]}."
-            raise SpecError(msg)
-    if lacking := [key for key in needed if key not in table]:
-        msg = f"{where} lacks {', '.join(lacking)}."
-        raise SpecError(msg)

@@ -7,10 +7,11 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from mgbench.audit.duplicates import find_copies
-from mgbench.audit.finding import Finding, count_classes, number
+from mgbench.audit.finding import Finding, count_classes
 from mgbench.audit.measures import Measures
 from mgbench.clips import Ints
 from mgbench.components import Dataset, Split
+from mgbench.words import counted
 
 
 #: A difference of class shares to warn of, where it is more than chance gives in 95 of so many draws in 100.
@@ -28,7 +29,7 @@ def _leaks(_dataset: Dataset, measured: Measured) -> Iterator[Finding]:
             continue
         theirs = [(split, one, np.flatnonzero(np.isin(one.subject, shared))) for split, one in ((first, a), (second, b))]
         clips = tuple(f"{split}/{one.clip[i]}" for split, one, chosen in theirs for i in chosen)
-        text = f"Subjects in both {first} and {second}: {len(shared):,}, with {number(len(clips), 'clip')}; scores are not of strangers."
+        text = f"Subjects in both {first} and {second}: {len(shared):,}, with {counted(len(clips), 'clip')}; scores are not of strangers."
         yield Finding("error", "leak", (first, second), text, clips)
 
 

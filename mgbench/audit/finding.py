@@ -33,11 +33,6 @@ class Finding:
     clips: tuple[str, ...] = ()
 
 
-def number(count: int, word: str) -> str:
-    """Return a number with its noun: 1 clip, 2,000 clips."""
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}{'es' if word.endswith('s') else 's'}"
-
-
 def count_classes(label: Ints, classes: int) -> Ints:
     """Return clips a class `(classes,)`; labels that are no class are left out."""
     counts: Ints = np.bincount(label[(label >= 0) & (label < classes)], minlength=classes)

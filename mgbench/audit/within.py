@@ -6,11 +6,12 @@ from typing import Final, TypeAlias
 import attrs
 import numpy as np
 
-from mgbench.audit.finding import Finding, Level, count_classes, number
+from mgbench.audit.finding import Finding, Level, count_classes
 from mgbench.audit.measures import FEWEST, Flags, Measures
 from mgbench.clips import Ints
 from mgbench.components import Dataset, Split
 from mgbench.skeleton import Skeleton
+from mgbench.words import counted
 
 
 #: Shares that a reader should be warned of: of joints that are lost, and by which a bone's length varies within a clip.
@@ -42,7 +43,7 @@ class Looked:
     def of_clips(self, level: Level, rule: str, clips: Flags, text: str, also: str = "") -> Iterator[Finding]:
         """Yield a finding of clips where there are any, with their number."""
         if clips.any():
-            yield self.found(level, rule, f"{text}: {int(clips.sum()):,} of {number(len(clips), 'clip')}{also}.", clips)
+            yield self.found(level, rule, f"{text}: {int(clips.sum()):,} of {counted(len(clips), 'clip')}{also}.", clips)
 
 
 def _listed(words: list[str]) -> str:
@@ -83,7 +84,7 @@ def _counts(at: Looked) -> Iterator[Finding]:
     total = stated if isinstance(stated, int) else sum(stated)
     other = 0 if each is None else int((each != counts).sum())
     if other or total != counts.sum():
-        also = f", and the counts of {other} of {number(len(counts), 'class')} differ" if other else ""
+        also = f", and the counts of {other} of {counted(len(counts), 'class')} differ" if other else ""
         yield at.found("warning", "published", f"Clips: {counts.sum():,}; published are {total:,}{also}.")
 
 
@@ -91,7 +92,7 @@ def _values(at: Looked) -> Iterator[Finding]:
     """Values that are no numbers, and clips too short to move."""
     one = at.measured
     yield from at.of_clips("error", "empty", one.frames < 1, "No frame")
-    infinite = number(int(one.infinite.sum()), "value")
+    infinite = counted(int(one.infinite.sum()), "value")
     yield from at.of_clips("error", "not-finite", one.infinite > 0, "Not finite (NaN or infinite)", f", {infinite}")
     yield from at.of_clips("warning", "short", (one.frames > 0) & (one.frames < FEWEST), f"Shorter than {FEWEST} frames")
 
@@ -105,7 +106,7 @@ def _missing(at: Looked) -> Iterator[Finding]:
     never = np.flatnonzero(~np.logical_or.reduce(one.seen, axis=0))
     if one.holds.any() and never.size:
         names = ", ".join(at.dataset.skeleton.joints[i] for i in never)
-        yield at.found("warning", "zero-joint", f"Zero in every frame: {number(len(never), 'joint')}: {names}.")
+        yield at.found("warning", "zero-joint", f"Zero in every frame: {counted(len(never), 'joint')}: {names}.")
     share = one.missing.sum() / max(one.expected.sum(), 1)
     level: Level = "warning" if share > LOST else "note"
     yield from at.of_clips(level, "lost-joint", one.missing > 0, "Joints lost", f", {share:.1%} of the joints of people who are there")

@@ -13,7 +13,8 @@ import attrs
 import numpy as np
 import polars
 
-from mgbench.records import UNREADABLE
+from mgbench.clips import Ints
+from mgbench.records import METRICS, UNREADABLE
 from mgbench.store import StoreError, write_bytes
 
 
@@ -41,6 +42,14 @@ WORDS: Final = (
     *("dataset", "encoder", "method", "pretrain_on", "augmentation", "stream", "preprocess", "precision", "evaluator", "members"),
     *("imported", "fitted_on", "scored_on", *SCORED),
 )
+#: Of what kind columns are that boards read, where a book has them; one of other kinds was not made here.
+_KINDS: Final[dict[str, Any]] = {
+    **dict.fromkeys((*WORDS, "stale"), polars.String),
+    **dict.fromkeys(("learns", "uses_labels", "guided", "select", "compile"), polars.Boolean),
+    **dict.fromkeys((*METRICS, "top1_subject_low", "top1_subject_high"), polars.Float64),
+    **dict.fromkeys(("seed", "test_reads", "steps", "batch_size", "threads"), polars.Int64),
+    **ADDED,
+}
 #: Rows that are compressed together, few, so that some can be read without the others; rows further apart are read one by one.
 _TOGETHER: Final = 8192
 RECORDS_FILE, CLIPS_FILE = "records.parquet", "clips.parquet"
@@ -68,8 +77,21 @@ class Book:
         wanted = np.unique(np.fromiter(places, np.int64))
         runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > _TOGETHER) + 1) if len(wanted) else []
         told = self.records.select(column)
-        read = ((run, told.slice(int(run[0]), int(run[-1] - run[0]) + 1).collect()[column]) for run in runs)
+        read = [(run, told.slice(int(run[0]), int(run[-1] - run[0]) + 1).collect()[column]) for run in runs]
+        if any((rows.list.len() != rows.list.drop_nulls().list.len()).any() for _, rows in read):
+            msg = f"The book has a row whose {column} lacks some numbers; mgbench verify tells which."
+            raise StoreError(msg)
         return {int(place): rows[int(place - run[0])] for run, rows in read for place in run}
+
+    def sets(self) -> dict[tuple[str, str], tuple[Ints, Ints]]:
+        """Return label and person of each clip `(N,)` of the sets that were scored; raise `StoreError` where they are no such thing."""
+        found = {}
+        for digest, target, label, subject in self.clips.select(*SCORED, "label", "subject").collect().iter_rows():
+            if not label or not subject or len(label) != len(subject) or None in label or None in subject:
+                msg = f"The clips {digest!r} of the book have no label and person each; make it anew by mgbench leaderboard merge."
+                raise StoreError(msg)
+            found[digest, target] = (np.array(label, dtype=np.int64), np.array(subject, dtype=np.int64))
+        return found
 
     def write(self, folder: Path) -> None:
         """Write both files; the records come last, so that their presence means that both are whole."""
@@ -89,12 +111,27 @@ def read_book(source: Path) -> Book:
     """Return the book of a folder, or raise `StoreError`."""
     try:
         found = Book(*(polars.scan_parquet(source / name) for name in (RECORDS_FILE, CLIPS_FILE)))
-        lacking = ADDED.keys() - set(found.records.collect_schema()) | CLIPS.keys() - set(found.clips.collect_schema())
+        columns = [(frame.collect_schema(), needed) for frame, needed in ((found.records, ADDED), (found.clips, CLIPS))]
     except UNREADABLE as error:
         first = str(error).partition("\n")[0]
-        msg = f"The book {str(source)!r} cannot be read ({first}); make it anew by mgbench leaderboard merge."
-        raise StoreError(msg) from error
-    if lacking:
-        msg = f"The book {str(source)!r} lacks the columns {', '.join(sorted(lacking))}; make it anew by mgbench leaderboard merge."
-        raise StoreError(msg)
+        raise _refusal(source, f"cannot be read ({first})") from error
+    if lacking := [name for has, needed in columns for name in needed.keys() - set(has)]:
+        raise _refusal(source, f"lacks the columns {', '.join(sorted(lacking))}")
+    for (has, _), kinds in zip(columns, (_KINDS, CLIPS), strict=True):
+        for name, kind in has.items():
+            if name in kinds and not _alike(kind, kinds[name]):
+                raise _refusal(source, f"has {kind} in the column {name!r}, which holds {kinds[name]}")
     return found
+
+
+def _refusal(source: Path, fault: str) -> StoreError:
+    return StoreError(f"The book {str(source)!r} {fault}; make it anew by mgbench leaderboard merge.")
+
+
+def _alike(one: Any, other: Any) -> bool:  # noqa: ANN401 - polars has types as classes and as objects
+    """Tell whether values of one type serve where those of another are meant; a column without a value has no type."""
+    if isinstance(one, polars.List) and isinstance(other, polars.List):
+        return _alike(one.inner, other.inner)
+    if other == polars.String:
+        return one in (polars.String, polars.Categorical, polars.Null)
+    return bool(one == polars.Null or (one.is_integer() and other.is_integer()) or one == other)

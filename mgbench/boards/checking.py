@@ -40,13 +40,12 @@ class Wrong:
 
 def wrong_rows(book: Book) -> Iterator[Wrong]:
     """Yield what is wrong with the rows of a book: figures that do not follow from predictions, and predictions that are of no clips."""
-    sets = book.clips.select(*SCORED, "label", "subject").collect().iter_rows()
-    clips = {(digest, target): (np.array(label), np.array(subject)) for digest, target, label, subject in sets}
+    clips, none = book.sets(), np.zeros(0, dtype=np.int64)
     scored = book.records.filter(polars.col("evaluator").is_not_null())
     has = scored.collect_schema()
     scored = scored.select(*ROW, *SCORED, "badge", *LISTS, *(name for name in RECOMPUTED if name in has))
     for key, table in scored.collect().group_by(SCORED, maintain_order=True):
-        label, subject = clips.get(key, (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)))
+        label, subject = clips.get((str(key[0]), str(key[1])), (none, none))
         size = max(1, _AT_ONCE // max(1, len(label)))
         for place in range(0, len(table), size):
             yield from _wrong(table[place : place + size], label, subject)
@@ -54,8 +53,8 @@ def wrong_rows(book: Book) -> Iterator[Wrong]:
 
 def _wrong(table: polars.DataFrame, label: Ints, subject: Ints) -> Iterator[Wrong]:
     unranked = table["rank"].is_null() & (table["badge"] == "self-reported")  # answers without scores have no top-5
-    sized = (table["rank"].list.len() == len(label)) | unranked
-    whole = ((table["predicted"].list.len() == len(label)) & sized & (len(label) > 0)).fill_null(value=False)
+    counts = {name: table[name].list.drop_nulls().list.len() == len(label) for name in ("predicted", "rank")}
+    whole = (counts["predicted"] & (counts["rank"] | unranked) & (len(label) > 0)).fill_null(value=False)
     for cell, evaluator in table.filter(~whole).select(ROW).iter_rows():
         yield Wrong(cell, evaluator, "does not predict the clips that it scored" if len(label) else "scored clips that are not in the book")
     table = table.filter(whole)

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import polars
 
-from mgbench.boards.book import SCORED, WORDS, Book
+from mgbench.boards.book import WORDS, Book
 from mgbench.clips import Ints
 from mgbench.costs import COSTS
+from mgbench.records import METRICS
 from mgbench.scoring import figures
 from mgbench.stats import Floats
 from mgbench.store import StoreError
@@ -23,7 +24,6 @@ from mgbench.store import StoreError
 
 #: Rows compare only where all of these are equal.
 COMPARABLE: Final = ("dataset", "stream", "preprocess", "target", "fitted_on", "scored_on", "test_digest", "select")
-METRICS: Final = ("top1", "top5", "mean_class_accuracy", "macro_f1")
 RECIPE, EQUAL = "paper recipe", "equal budget"
 #: What was spent, which is equal within a table of the second track.
 _SPENT: Final = ("steps", "batch_size")
@@ -33,6 +33,8 @@ _NAMES: Final = (
     *("method", "encoder", "pretrain_on", "augmentation", "members", "imported", "precision", "threads", "compile"),
     *(*_SPENT, *_BUDGET),
 )
+#: What every row tells.
+_SAID: Final = frozenset((*COMPARABLE, "evaluator", "seed", "learns", "members", "imported", "top1", "mean_class_accuracy", "macro_f1"))
 _FLAGS: Final = ("learns", "uses_labels", "guided")
 _INTERVAL: Final = ("top1_subject_low", "top1_subject_high")
 
@@ -156,9 +158,7 @@ def boards_of(book: Book) -> Iterator[Board]:
     rows = _scored(book)
     if rows.is_empty():
         return
-    sets = {(digest, target): (np.array(label), np.array(subject)) for digest, target, label, subject in
-            book.clips.select(*SCORED, "label", "subject").collect().iter_rows()}  # fmt: skip
-    columns = _Columns.of(rows)
+    sets, columns = book.sets(), _Columns.of(rows)
     lines = _spread(_grouped(rows)).sort("dataset", "track", maintain_order=True)
     del rows
     for values, table in lines.group_by(_TABLE, maintain_order=True):
@@ -170,6 +170,10 @@ def boards_of(book: Book) -> Iterator[Board]:
         label, subject = sets[key["test_digest"], key["target"]]
         places = np.split(table["rows"].explode().to_numpy(), table["rows"].list.len().cum_sum()[:-1].to_numpy())
         facts, counts = table.drop("rows").iter_rows(named=True), np.bincount(subject).astype(float)
+        if (people := columns.people(np.concatenate(places))) != {len(counts)}:
+            other = min(people - {len(counts)})
+            msg = f"A row of {key['dataset']} counts right clips of {other} people, not of {len(counts)}; mgbench verify tells which."
+            raise StoreError(msg)
         found = [columns.line(one, place, counts) for one, place in zip(facts, places, strict=True)]
         found += [_constant(label, subject)] if key["target"] == "subject" else []
         yield Board(key, tuple(sorted(found, key=lambda line: (-line.mean, line.name))))
@@ -191,6 +195,10 @@ class _Columns:
         begin = np.concatenate([[0], rows["subject_right"].list.len().cast(polars.Int64).cum_sum().to_numpy()])
         right = rows["subject_right"].explode().to_numpy()
         return cls(rows["place"].to_numpy(), rows["seed"].to_numpy(), rows["top1"].to_numpy(), right, begin)
+
+    def people(self, rows: Ints) -> set[int]:
+        """Return of how many people rows count right clips."""
+        return set(np.unique(self.begin[rows + 1] - self.begin[rows]).tolist())
 
     def line(self, facts: dict[str, Any], rows: Ints, counts: Floats) -> Line:
         """Return the line of some rows, with what they share, of people with so many clips."""
@@ -242,6 +250,10 @@ def _scored(book: Book) -> polars.DataFrame:
     found = placed.select("place", "subject_right", *sorted(wanted & has)).collect()
     if found.is_empty():
         return found
+    unsaid = found.select(name for name in _SAID if name in has).null_count().row(0, named=True)
+    if lacking := [*(_SAID - has), *(name for name, count in unsaid.items() if count)]:
+        msg = f"The book has a row without {', '.join(sorted(lacking))}; make it anew by mgbench leaderboard merge."
+        raise StoreError(msg)
     found = found.with_columns(polars.lit(None).alias(name) for name in sorted(wanted - has))
     words = [name for name in WORDS if name in wanted]
     given, learns = polars.any_horizontal(polars.col(name).is_not_null() for name in _BUDGET), polars.col("learns")

@@ -5,12 +5,14 @@ from typing import Final
 
 import numpy as np
 
-from mgbench.boards.lines import METRICS, RECIPE, Board, Line
+from mgbench.boards.lines import RECIPE, Board, Line
 from mgbench.boards.ranks import FEW, adjusted, fewest_to_tell, rank_intervals
 from mgbench.boards.sheet import Sheet
 from mgbench.boards.texts import difference_text, percent, span_text
 from mgbench.costs import HEADS, cost_texts
+from mgbench.records import METRICS
 from mgbench.stats import seed_interval, smallest_difference
+from mgbench.words import counted
 
 
 _FLOORS: Final = ("majority", "raw", "untrained", "untrained[calibrate=true]")
@@ -44,7 +46,7 @@ def board_sheet(board: Board) -> Sheet:
 def ranks_of(board: Board) -> list[str]:
     """Return the rank of each line as an interval, `2–5`, or as one number."""  # noqa: RUF002 - a range is written with an en dash
     found = rank_intervals(np.stack([line.people for line in board.lines]))
-    return [f"{first}" if first == last else f"{first}–{last}" for first, last in found]  # noqa: RUF001 - as above
+    return [f"{first}" if first == last else f"{first}–{last}" for first, last in found]  # noqa: RUF001 - a range is written with an en dash
 
 
 def cost_sheet(boards: Iterable[Board]) -> Sheet | None:
@@ -72,14 +74,14 @@ def _about(board: Board) -> Iterable[str]:
     clips = int(board.lines[0].counts.sum())
     told = "Fitted on {}, scored on {}" if key["target"] == "class" else "Trained on {}, subjects told apart within {}"
     data = told.format(key["fitted_on"], key["scored_on"])
-    scored = f"{data}: {clips} clips of {_counted(people, 'subject')} (digest {key['test_digest']})."
+    scored = f"{data}: {clips} clips of {counted(people, 'subject')} (digest {key['test_digest']})."
     yield " ".join(filter(None, (scored, _missing(board))))
     yield (
         "Top-1 is exact per-clip accuracy at the last step, in percent, mean over seeds; its 95 % interval over seeds is Student's, that "
         "over people draws whole subjects. Differences are means over subjects, each weighing the same."
     )
     if people < fewest_to_tell():
-        test = f"{_counted(people, 'subject')} are few: whatever the rows do, no test can tell them apart at 5 %."
+        test = f"{counted(people, 'subject')} are few: whatever the rows do, no test can tell them apart at 5 %."
     elif people <= FEW:
         test = f"{people} subjects are few: their differences are tested by flipping signs, all rows at once, and corrected in steps."
     else:
@@ -134,7 +136,3 @@ def _against(board: Board, floor: Line | None) -> list[str]:
     texts = {id(line): difference_text(float(gap.mean()), float(p) if board.people > 1 else None)
              for line, gap, p in zip(compared, gaps, adjusted(gaps), strict=True)}  # fmt: skip
     return [texts.get(id(line), "") for line in board.lines]
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

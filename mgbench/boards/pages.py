@@ -1,5 +1,6 @@
 """Pages of a leaderboard: the tables of one data set and track, in every format, written to files and checked against them."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -58,30 +59,45 @@ def _told_once(sheets: Iterable[Sheet]) -> Iterator[Sheet]:
 
 def pages_of(book: Book) -> Iterator[Page]:
     """Yield the pages of a book, data set by data set; cells without a result stand on every page of theirs."""
-    lost, shown = _unfinished(book), set()
-    for (dataset, track), group in groupby(boards_of(book), key=lambda board: (board.key["dataset"], board.key["track"])):
-        yield _page(book, dataset, track, list(group), lost.get(dataset))
+    lost, shown, names = _unfinished(book), set(), _Names()
+    for (dataset, track), group in _by_page(book):
+        yield _page(book, names.of(dataset, track), list(group), lost.get(dataset))
         shown.add(dataset)
     for dataset, sheet in lost.items():
         if dataset not in shown:
-            yield Page(slug_of(dataset) or "unknown", f"{dataset or 'unknown data'}, no result", (), (sheet,))
+            yield Page(names.of(dataset or "unknown", "no result"), f"{dataset or 'unknown data'}, no result", (), (sheet,))
 
 
 def paged_boards(book: Book) -> Iterator[tuple[str, Board]]:
     """Yield the boards of a book, each with the name of its page."""
-    return ((_name(board.key["dataset"], board.key["track"]), board) for board in boards_of(book))
+    names = _Names()
+    for (dataset, track), group in _by_page(book):
+        name = names.of(dataset, track)
+        yield from ((name, board) for board in group)
 
 
-def _name(dataset: str, track: str) -> str:
-    return f"{slug_of(dataset)}-{track.replace(' ', '-')}"
+def _by_page(book: Book) -> Iterator[tuple[tuple[str, str], Iterator[Board]]]:
+    return groupby(boards_of(book), key=lambda board: (board.key["dataset"], board.key["track"]))
 
 
-def _page(book: Book, dataset: str, track: str, boards: list[Board], lost: Sheet | None) -> Page:
+class _Names:
+    """Names of pages in the order in which they are asked for: of data sets whose names make the same one, the later bear numbers."""
+
+    def __init__(self) -> None:
+        self._given: Counter[str] = Counter()
+
+    def of(self, dataset: str, track: str) -> str:
+        """Return the name of the next page."""
+        name = f"{slug_of(dataset)}-{track.replace(' ', '-')}"
+        self._given[name] += 1
+        return name if self._given[name] == 1 else f"{name}-{self._given[name]}"
+
+
+def _page(book: Book, name: str, boards: list[Board], lost: Sheet | None) -> Page:
+    dataset, track = boards[0].key["dataset"], boards[0].key["track"]
     published = published_sheets(shipped_numbers(), dataset.partition("[")[0])
     others = (*tail_sheets(book, boards), cost_sheet(boards), *published, lost, command_sheet(boards))
-    return Page(
-        _name(dataset, track), f"{dataset}, {track}", tuple(map(board_sheet, boards)), tuple(sheet for sheet in others if sheet is not None)
-    )
+    return Page(name, f"{dataset}, {track}", tuple(map(board_sheet, boards)), tuple(sheet for sheet in others if sheet is not None))
 
 
 def _unfinished(book: Book) -> dict[str, Sheet]:

@@ -4,7 +4,6 @@ They are kept in `mgbench/boards/published.toml`, whose head says how a number i
 """
 
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
@@ -17,7 +16,8 @@ import attrs
 from mgbench.boards.number import LABELS, METRICS, Number, Source
 from mgbench.boards.sheet import Sheet
 from mgbench.errors import SpecError, nearest
-from mgbench.study import AXES, check_keys
+from mgbench.study import AXES
+from mgbench.tables import check_keys, read_toml
 
 
 #: What words may be in a place that not every word fits.
@@ -41,14 +41,7 @@ def shipped_numbers() -> tuple[Number, ...]:
 def read_published(path: Path) -> tuple[Number, ...]:
     """Return the published numbers of a file; raise `SpecError`, which names file and entry, for what it lacks or misplaces."""
     file = f"The file {str(path)!r}"
-    try:
-        told = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows write a mark before the first key
-    except OSError as error:
-        msg = f"{file} cannot be read: {error.strerror}."
-        raise SpecError(msg) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        msg = f"{file} is no TOML: {error}."
-        raise SpecError(msg) from error
+    told = read_toml(path, file)
     check_keys(told, {}, {"source": list, "table": list}, file)
     sources: dict[str, Source] = {}
     for where, entry in _entries(told, "source", file):

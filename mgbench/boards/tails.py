@@ -19,6 +19,7 @@ from mgbench.boards.tally import METRICS, Tally, figure_of, predictions_of, tall
 from mgbench.boards.texts import percent, span_text
 from mgbench.clips import Ints
 from mgbench.confusion import Floats, recall_of
+from mgbench.words import counted
 
 
 #: The groups: fewest and most clips of a class in what was fitted on, and how that is said.
@@ -109,10 +110,8 @@ def _metric(line: Line, name: str) -> str:
 
 def _about(tally: Tally, groups: dict[str, list[int]], figures: dict[str, Floats]) -> Iterator[str]:
     if groups and tally.fit is not None:
-        said = [
-            f"{name} ({_GROUPS[name][2]}): {_classes(len(these))}, {tally.scored[these].sum()} clips scored{_unseen(tally.fit, these)}"
-            for name, these in groups.items()
-        ]
+        sizes = {name: f"{counted(len(these), 'class')}, {tally.scored[these].sum()} clips scored" for name, these in groups.items()}
+        said = [f"{name} ({_GROUPS[name][2]}): {sizes[name]}{_unseen(tally.fit, these)}" for name, these in groups.items()]
         yield f"Classes are grouped by their clips in what was fitted on, as by Liu et al. (CVPR 2019): {'; '.join(said)}."
         yield (
             "Recall of a group is the mean over its classes, in percent, mean over seeds; its 95 % interval draws whole subjects, where "
@@ -130,10 +129,6 @@ def _about(tally: Tally, groups: dict[str, list[int]], figures: dict[str, Floats
     yield from order_told([(line.role, tally.board.called(line)) for line in tally.lines], figures)
 
 
-def _classes(count: int) -> str:
-    return f"{count} class{'' if count == 1 else 'es'}"
-
-
 def _unseen(fit: Ints, classes: list[int]) -> str:
     count = int((fit[classes] == 0).sum())
-    return f", {_classes(count)} of these never fitted on" if count else ""
+    return f", {counted(count, 'class')} of these never fitted on" if count else ""

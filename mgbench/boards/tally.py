@@ -12,6 +12,7 @@ from mgbench.boards.book import Book
 from mgbench.boards.lines import Board, Line
 from mgbench.clips import Ints
 from mgbench.confusion import Floats, classes_of, confusions
+from mgbench.store import StoreError
 
 
 #: What records have of every row, by what boards call it.
@@ -72,6 +73,9 @@ class Tally:
     def matrices(self, line: Line, predicted: Mapping[int, Ints]) -> Floats:
         """Return every subject's confusion matrix with each seed of a row `(R, S, K, K)`, from what each record of it predicted."""
         answers = [predicted[int(place)] for place in line.place]
+        if any(len(one) != len(self.label) for one in answers):
+            msg = f"A row of {line.name} does not predict the clips that it scored; mgbench verify tells which."
+            raise StoreError(msg)
         classes = max(len(self.names), classes_of(*answers))
         return np.stack([confusions(self.label, one, self.subject, classes) for one in answers])
 
@@ -121,4 +125,4 @@ def figure_of(line: Line, metric: str) -> float:
 def predictions_of(book: Book, lines: Iterable[Line]) -> dict[int, Ints]:
     """Return what the records of some rows predicted, by their places."""
     found = book.at((place for line in lines for place in line.place), "predicted")
-    return {place: answers.to_numpy().astype(np.int64) for place, answers in found.items()}
+    return {place: np.array([] if one is None else one.to_numpy(), dtype=np.int64) for place, one in found.items()}

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from mgbench.cli.options import store_option
-from mgbench.cli.text import counted
 from mgbench.errors import SpecError
+from mgbench.words import counted
 
 
 if TYPE_CHECKING:

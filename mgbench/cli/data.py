@@ -12,8 +12,9 @@ import rich_click as click
 
 from mgbench.cli.components import complete_name, warn_of_failures
 from mgbench.cli.options import data_root_option, json_option, plugin_option, store_option
-from mgbench.cli.text import columns, counted
+from mgbench.cli.text import columns
 from mgbench.errors import SpecError
+from mgbench.words import counted
 
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from mgbench.cli.text import columns, counted, size
+from mgbench.cli.text import columns, size
+from mgbench.words import counted
 
 
 if TYPE_CHECKING:

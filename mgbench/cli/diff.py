@@ -8,7 +8,8 @@ import attrs
 import rich_click as click
 
 from mgbench.cli.options import json_option, store_option
-from mgbench.cli.text import columns, counted, shortened
+from mgbench.cli.text import columns, shortened
+from mgbench.words import counted
 
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import rich_click as click
 
 from mgbench.cli.options import plugin_option, store_option
-from mgbench.cli.text import columns, counted, shortened
+from mgbench.cli.text import columns, shortened
 from mgbench.shape import shown
+from mgbench.words import counted
 
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 import rich_click as click
 
 from mgbench.cli.options import store_option
-from mgbench.cli.text import columns, counted, size
+from mgbench.cli.text import columns, size
+from mgbench.words import counted
 
 
 if TYPE_CHECKING:

@@ -3,19 +3,14 @@
 import contextlib
 import os
 import stat
-import sys
 from pathlib import Path
-from typing import Final
 
 import rich_click as click
 
 from mgbench.cli.options import plugin_option, set_option, store_option
 from mgbench.cli.study import read_study
+from mgbench.cli.text import refuse
 from mgbench.errors import SpecError, nearest
-
-
-#: So much that is wrong is told line by line.
-_MOST: Final = 20
 
 
 @click.group("leaderboard")
@@ -65,7 +60,7 @@ def merge_command(sources: tuple[Path, ...], out: Path) -> None:
     from mgbench.boards.merging import merge
 
     book, wrong = merge({str(source): open_book(source) for source in sources})
-    _refuse(wrong)
+    refuse(wrong)
     book.write(out)
     click.echo(f"wrote {out}: {book.rows} rows")
 
@@ -83,7 +78,7 @@ def check_command(folder: Path) -> None:
 
     book = open_book(folder)
     wrong = [*map(str, wrong_rows(book)), *differing(book, folder)]
-    _refuse(wrong)
+    refuse(wrong)
     click.echo(f"{folder}: the boards are those of its records")
 
 
@@ -150,16 +145,6 @@ def study_command(study: Path, changes: tuple[str, ...], store: Path | None, plu
         msg = f"The study {str(study)!r} has no table; leaderboard build makes boards of what it ran."
         raise SpecError(msg)
     _give(build_tables(store_root(store), table, Catalogue(registry(plugin_files))), target, out)
-
-
-def _refuse(wrong: list[str]) -> None:
-    """Tell what is wrong, where something is, and end."""
-    for line in wrong[:_MOST]:
-        click.echo(f"Error: {line}", err=True)
-    if len(wrong) > _MOST:
-        click.echo(f"Error: and {len(wrong) - _MOST} more.", err=True)
-    if wrong:
-        sys.exit(1)
 
 
 def _give(text: str, target: Path | None, out: Path | None) -> None:

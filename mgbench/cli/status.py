@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import rich_click as click
 
 from mgbench.cli.options import json_option, store_option
-from mgbench.cli.text import columns, counted, shortened, size
+from mgbench.cli.text import columns, shortened, size
 from mgbench.errors import SpecError
+from mgbench.words import counted
 
 
 if TYPE_CHECKING:

@@ -1,6 +1,14 @@
 """Plain text that reads the same on a terminal and in a pipe of any width."""
 
+import sys
 from collections.abc import Iterable, Sequence
+from typing import Final
+
+import rich_click as click
+
+
+#: So much that is wrong is told line by line.
+_MOST: Final = 20
 
 
 def columns(rows: Iterable[Sequence[str]], indent: str = "  ", right: Iterable[int] = ()) -> list[str]:
@@ -19,12 +27,17 @@ def size(count: float) -> str:
     return f"{count:.1f} GiB"
 
 
-def counted(number: int, word: str) -> str:
-    """Return a number with its noun: 1 cell, 3 cells."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
 def shortened(text: str, most: int = 140) -> str:
     """Return a text of at most so many characters, without those that would move the cursor; what is cut off ends in `...`."""
     plain = "".join(char if char.isprintable() else " " for char in text)
     return plain if len(plain) <= most else f"{plain[: most - 3]}..."
+
+
+def refuse(wrong: Sequence[str]) -> None:
+    """Tell what is wrong, the first of it line by line, and end with the exit status 1; do nothing where nothing is."""
+    for line in wrong[:_MOST]:
+        click.echo(f"Error: {line}", err=True)
+    if len(wrong) > _MOST:
+        click.echo(f"Error: and {len(wrong) - _MOST} more.", err=True)
+    if wrong:
+        sys.exit(1)

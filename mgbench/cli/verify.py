@@ -6,7 +6,8 @@ from pathlib import Path
 import rich_click as click
 
 from mgbench.cli.options import data_root_option, plugin_option
-from mgbench.cli.text import counted
+from mgbench.cli.text import refuse
+from mgbench.words import counted
 
 
 #: Nothing is wrong, and not all that was to be run again could be.
@@ -33,11 +34,7 @@ def verify_command(source: Path, count: int | None, root: Path | None, plugin_fi
     from mgbench.paths import data_root
 
     book = open_book(source)
-    wrong = list(faults(book))
-    for line in wrong:
-        click.echo(f"Error: {line}", err=True)
-    if wrong:
-        sys.exit(1)
+    refuse(list(faults(book)))
     click.echo(f"{source}: the figures of {counted(book.scored, 'row')} follow from their predictions")
     if count is None:
         return

@@ -13,13 +13,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mgbench.cli.text import counted
 from mgbench.launch.local import Job
 from mgbench.plan import Planned
 from mgbench.snapshot import read_cells
 from mgbench.standing import read_progress, read_standing
 from mgbench.store import CellFolder
 from mgbench.timing import Costs, read_costs
+from mgbench.words import counted
 
 
 #: Seconds between plain lines about one running cell.

@@ -11,7 +11,6 @@ import numpy as np
 import polars
 import pytest
 from click.testing import Result
-from flat_store import run_flat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,18 +27,6 @@ from mgbench.store import CellFolder, read_json, write_json
 
 Command = Callable[..., Result]
 CLASSES = ("still", "slow", "quick", "hasty", "rare")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with one trained cell of five classes, and the majority floor."""
-    return run_flat(tmp_path_factory.mktemp("store"), "-E", "knn,linear,majority", "--no-floors")
-
-
-@pytest.fixture
-def store(finished: Path, tmp_path: Path) -> Path:
-    """A copy of it to change."""
-    return shutil.copytree(finished, tmp_path / "store")
 
 
 def cell_of(store: Path) -> CellFolder:

@@ -11,7 +11,7 @@ from made_books import Row, answers, made_book
 from mgbench.boards.book import Book
 from mgbench.boards.lines import EQUAL, RECIPE, Board, boards_of
 from mgbench.boards.measured import board_sheet, cost_sheet
-from mgbench.boards.pages import pages_of
+from mgbench.boards.pages import paged_boards, pages_of
 from mgbench.store import StoreError
 
 
@@ -186,3 +186,12 @@ def test_what_explains_all_tables_of_a_page_is_told_once() -> None:
     assert text.count("96 clips of 8 subjects") == 2
     assert text.count("Top-1 is exact per-clip accuracy") == 1
     assert page.text("tex").count("accuracy at the last step") == 2
+
+
+def test_data_sets_whose_names_make_one_file_have_pages_of_their_own() -> None:
+    """No page replaces another, and whoever asks for a board's page gets the right one."""
+    made = book(row("one", 0.5, dataset="a-b"), row("one", 0.25, dataset="a.b"))
+    pages = {page.name: page.title for page in pages_of(made)}
+
+    assert pages == {"a-b-paper-recipe": "a-b, paper recipe", "a-b-paper-recipe-2": "a.b, paper recipe"}
+    assert {name: board.key["dataset"] for name, board in paged_boards(made)} == {"a-b-paper-recipe": "a-b", "a-b-paper-recipe-2": "a.b"}

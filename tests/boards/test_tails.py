@@ -1,7 +1,6 @@
 """Long tails on boards: every figure against scikit-learn and scipy, what is left out and why, and what of a book is read."""
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -9,45 +8,15 @@ import numpy as np
 import polars
 import pytest
 from made_books import Row, answers, made_book
-from scipy.stats import kendalltau
 from sklearn.metrics import confusion_matrix, recall_score
+from tailed import FIT, LABEL, SUBJECT, columns, sheets_of, two_methods
 
 from mgbench.boards.book import Book
 from mgbench.boards.compacting import open_book
 from mgbench.boards.lines import boards_of
-from mgbench.boards.orders import tau
 from mgbench.boards.pages import pages_of
-from mgbench.boards.sheet import Sheet, markdown
+from mgbench.boards.sheet import markdown
 from mgbench.boards.tails import tail_sheets
-
-
-#: Clips of four classes that were scored, and that were fitted on: many, medium, few, few.
-SCORED, FIT = (40, 20, 10, 10), (200, 50, 10, 5)
-LABEL = np.random.default_rng(1).permutation(np.repeat(range(4), SCORED))
-SUBJECT = np.arange(80) % 8
-
-
-def sheets_of(book: Book) -> dict[str, Sheet]:
-    """Return the sheets of a book by what their titles begin with."""
-    return {sheet.title.split(":")[0]: sheet for sheet in tail_sheets(book, list(boards_of(book)))}
-
-
-def columns(sheet: Sheet, key: str) -> dict[str, dict[str, str]]:
-    """Return the rows of a sheet by one of their texts."""
-    rows = [dict(zip(sheet.heads, row, strict=True)) for row in sheet.rows]
-    return {row[key]: row for row in rows}
-
-
-def two_methods(fit: Sequence[int] | None = FIT, **more: Any) -> Book:
-    """Return a book of a method that knows frequent classes, one that knows rare ones, a ceiling, and a floor."""
-    rows = [
-        Row("head", answers(LABEL, (0.9, 0.5, 0.2, 0.1), 4), 0, more=more),
-        Row("head", answers(LABEL, (0.8, 0.5, 0.0, 0.1), 4), 1, more=more),
-        Row("tail", answers(LABEL, (0.4, 0.5, 0.8, 0.7), 4), 0, more=more),
-        Row("taught", answers(LABEL, (1, 1, 1, 0.9), 4), 0, "ceiling", more=more),
-        Row("untrained", np.zeros(80, dtype=np.int64), 0, "floor", more=more),
-    ]
-    return made_book(rows, LABEL, SUBJECT, fit)
 
 
 def test_groups_are_mean_recalls_of_their_classes() -> None:
@@ -66,51 +35,6 @@ def test_groups_are_mean_recalls_of_their_classes() -> None:
     assert "many (more than 100): 1 class, 40 clips scored" in sheet.about[0]
     assert "few (fewer than 20): 2 classes, 20 clips scored" in sheet.about[0]
     assert "Liu et al. (CVPR 2019)" in sheet.about[0]
-
-
-def test_the_first_method_may_depend_on_the_metric() -> None:
-    """Ranks are told for each metric, and one sentence names the first method by each; ceilings and floors do not win."""
-    sheet = sheets_of(two_methods())["Long tail"]
-    rows = columns(sheet, "name")
-
-    assert [rows["head / net"][f"rank by {name}"] for name in ("top-1", "mean class", "macro-F1", "recall of few")] == ["2", "3", "3", "3"]
-    assert [rows["tail / net"][f"rank by {name}"] for name in ("top-1", "recall of few")] == ["3", "2"]
-    assert "first depends on the metric: head / net by top-1; tail / net by mean class, macro-F1, recall of few." in " ".join(sheet.about)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_tau_is_scipys(seed: int) -> None:
-    """With ties or without, Kendall's coefficient is scipy's."""
-    one, other = np.random.default_rng(seed).integers(2 + 4 * seed, size=(2, 12)).astype(float)
-
-    assert tau(one, other) == pytest.approx(kendalltau(one, other).statistic)
-
-
-def test_orders_are_compared_by_kendalls_tau() -> None:
-    """Coefficients are scipy's over the methods, and of the first five those that swap places are named with the metric."""
-    recalls = [(0.9, 0.1, 0.1, 0.1), (0.8, 0.4, 0.2, 0.3), (0.7, 0.3, 0.5, 0.3), (0.2, 0.2, 0.9, 0.9)]
-    rows = [Row(f"m{number}", answers(LABEL, recall, 4)) for number, recall in enumerate(recalls)]
-    about = " ".join(sheets_of(made_book(rows, LABEL, SUBJECT, FIT))["Long tail"].about)
-    top1 = [float((row.predicted == LABEL).mean()) for row in rows]
-    mean = [recall_score(LABEL, row.predicted, average="macro") for row in rows]
-    few = [recall_score(LABEL, row.predicted, labels=[2, 3], average="macro") for row in rows]
-
-    assert f"top-1 and mean class {kendalltau(top1, mean).statistic:.2f}" in about
-    assert f"mean class and recall of few {kendalltau(mean, few).statistic:.2f}" in about
-    assert "orders of the 4 methods" in about
-    swapped = [m for m in (1, 2, 3) if (top1[0] - top1[m]) * (few[0] - few[m]) < 0]
-    assert swapped
-    for other in swapped:
-        assert re.search(rf"m0 / net and m{other} / net \([^)]*recall of few\)|m{other} / net and m0 / net \([^)]*recall of few\)", about)
-
-
-def test_one_winner_is_said_once() -> None:
-    """Where a method is first by every metric, one sentence says so; of two methods no coefficient is told."""
-    rows = [Row("good", answers(LABEL, (0.9, 0.9, 0.9, 0.9), 4)), Row("bad", answers(LABEL, (0.1, 0.1, 0.1, 0.1), 4))]
-    about = " ".join(sheets_of(made_book(rows, LABEL, SUBJECT, FIT))["Long tail"].about)
-
-    assert "Of the methods, good / net is first by every metric." in about
-    assert "Kendall" not in about
 
 
 def test_each_class_of_the_best_method_stands_beside_the_floor() -> None:
@@ -288,19 +212,6 @@ def test_large_tables_are_cut_and_little_is_read(tmp_path: Any, monkeypatch: pyt
     assert 12 <= len(shown) < 30
     assert f"Shown are {len(shown)} of 40 rows" in " ".join(sheet.about)
     assert [f"{rows[place].method} / net" for place in read["predicted"]] == sorted(shown)
-
-
-def test_a_book_gives_rows_at_places(tmp_path: Any) -> None:
-    """Rows near and far are read alike, each once, from files as from memory."""
-    rows = [Row(f"m{number}", np.full(80, number % 4)) for number in range(6)]
-    book = made_book(rows, LABEL, SUBJECT, FIT)
-    book = attrs.evolve(book, records=polars.concat([book.records] * 500))
-    book.write(tmp_path)
-
-    for one in (book, open_book(tmp_path)):
-        found = one.at([2999, 3, 3, 4], "predicted")
-        assert {place: told[0] for place, told in found.items()} == {3: 3, 4: 0, 2999: 1}
-        assert one.at([], "predicted") == {}
 
 
 def test_names_of_classes_are_harmless_on_a_page() -> None:

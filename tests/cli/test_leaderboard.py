@@ -145,6 +145,24 @@ def test_one_cell_with_other_predictions_in_two_books_is_a_conflict(mgbench: Com
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("file", "change", "sentence"),
+    [
+        ("records.parquet", polars.col("rank").list.reverse(), " is there twice with other predictions: "),
+        ("clips.parquet", polars.col("label").list.reverse(), " have other labels or people in "),
+    ],
+)
+def test_what_two_books_say_otherwise_is_a_conflict(
+    mgbench: Command, book: Path, tmp_path: Path, file: str, change: polars.Expr, sentence: str
+) -> None:
+    """Ranks of the same predictions, and labels of the same clips, do not depend on which book comes first."""
+    other = shutil.copytree(book, tmp_path / "other")
+    polars.read_parquet(other / file).with_columns(change).write_parquet(other / file)
+    done = [mgbench("leaderboard", "merge", *pair, "--out", tmp_path / "new").stderr for pair in ((book, other), (other, book))]
+
+    assert all(sentence in text for text in done)
+
+
 def test_a_book_that_cannot_be_read_is_one_sentence(mgbench: Command, book: Path) -> None:
     """Garbage in place of the records is named with the way out."""
     (book / "records.parquet").write_bytes(b"garbage")

@@ -70,3 +70,13 @@ def ignore_behind_the_end(told: Callable[[Tensor, Tensor], dict[str, Tensor]], x
 
     for name, value in told(x, length).items():
         torch.testing.assert_close(value, told(changed, length)[name])
+
+
+def phases(method: Method, name: str) -> list[bool]:
+    """Return what an objective's flag is after a step at which 49, 50 and 100 % of training are done."""
+    objective, batch, found = built(method), drawn(method), []
+    for progress in (0.49, 0.5, 1.0):
+        loss_of(objective, batch)
+        objective.step(progress)
+        found.append(bool(getattr(objective, name)))
+    return found

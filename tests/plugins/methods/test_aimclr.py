@@ -5,7 +5,7 @@ import torch
 from mgbench_plugins.methods.aimclr import AimCLR, attention_drop
 from mgbench_plugins.methods.contrast import similarities
 from torch import Generator, Tensor
-from training import built, drawn, loss_of, move, slopes
+from training import built, drawn, loss_of, move, phases, slopes
 
 
 METHOD = AimCLR(queue=10, projection=8)
@@ -71,14 +71,7 @@ def test_the_loss_is_its_three_terms(mining: float) -> None:
 
 def test_mining_begins_when_its_share_of_training_is_done() -> None:
     """Half of training by default, as 150 of 300 epochs."""
-    objective, batch = built(METHOD), drawn(METHOD)
-    phases = []
-    for progress in (0.49, 0.5, 1.0):
-        loss_of(objective, batch)
-        objective.step(progress)
-        phases.append(objective.mining)
-
-    assert phases == [False, True, True]
+    assert phases(METHOD, "mining") == [False, True, True]
 
 
 def test_the_extreme_view_is_the_papers() -> None:

@@ -1,7 +1,6 @@
 """Verify: figures are recomputed, a sample runs again, and what comes of it is told, in the exit status and on a book's rows."""
 
 import io
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 import polars
 import pytest
 from click.testing import Result
-from flat_store import ZOO, run_flat
+from flat_store import ZOO
 
 from mgbench.boards.book import Book
 from mgbench.boards.compacting import compact, open_book
@@ -19,18 +18,6 @@ from mgbench.store import CellFolder, read_json, write_json
 
 
 Command = Callable[..., Result]
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of one trained cell under one evaluator, and the majority floor."""
-    return run_flat(tmp_path_factory.mktemp("store"), "-E", "knn,majority", "--no-floors")
-
-
-@pytest.fixture
-def store(finished: Path, tmp_path: Path) -> Path:
-    """A copy of it to change."""
-    return shutil.copytree(finished, tmp_path / "store")
 
 
 @pytest.fixture
@@ -64,7 +51,7 @@ def test_sound_records_verify(mgbench: Command, store: Path, book: Path) -> None
     done = mgbench("verify", store), mgbench("verify", book)
 
     assert [one.exit_code for one in done] == [0, 0]
-    assert all("the figures of 2 rows follow from their predictions" in one.output for one in done)
+    assert all("the figures of 3 rows follow from their predictions" in one.output for one in done)
     assert (contents(store), contents(book)) == before
 
 
@@ -124,7 +111,7 @@ def test_a_rerun_that_is_equal_earns_the_badge(mgbench: Command, book: Path) -> 
     assert done.exit_code == 0, done.output
     assert "running 1 of 1 trained cell again" in done.output
     assert "under knn: equal: all 40 predictions are the same" in done.output
-    assert badges(book) == {"knn": "re-run", "majority": "recomputed"}
+    assert badges(book) == {"knn": "re-run", "linear": "re-run", "majority": "recomputed"}
     assert mgbench("leaderboard", "check", book).exit_code == 1  # its boards are still to be made
     assert not list(book.glob(".*"))
 
@@ -171,7 +158,7 @@ def test_what_cannot_be_run_is_open(mgbench: Command, book: Path) -> None:
     done = mgbench("verify", book, "--cells", "1")
 
     assert done.exit_code == 3
-    assert "under knn: was not run again: There is no dataset 'waves'" in done.output
+    assert "under knn, linear: was not run again: There is no dataset 'waves'" in done.output
     assert contents(book) == before
 
 
