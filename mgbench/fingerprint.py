@@ -55,19 +55,12 @@ def evaluator_fingerprint(evaluator: Part) -> dict[str, Any]:
     return {"evaluator_version": evaluator.version, "evaluator_source": "+".join(sources)}
 
 
-def why_stale(stored: dict[str, Any], cell: Cell, root: Path) -> str:
+def why_stale(stored: dict[str, Any], cell: Cell, root: Path, packs: Path) -> str:
     """Return why a finished cell's weights might come out otherwise today, or an empty string.
 
-    Data that is no longer there makes nothing stale.
+    Data that is no longer there makes nothing stale, nor do files of other times that were packed into the same values.
     """
-    components = stored.get("components", {})
-    reasons = [
-        f"{name} is version {version}, was {components.get(name)}"
-        for name, version in component_versions(cell).items()
-        if components.get(name) != version
-    ]
-    changed = [name for name, digest in source_fingerprint(cell).items() if stored["source"].get(name) != digest]
-    reasons += [f"the source of {name} changed" for name in changed]
+    reasons = newer_code(stored, cell)
     if "environment" not in stored:  # it ended before its data were read
         return "; ".join(reasons)
     versions = stored["environment"].get("versions", {})
@@ -75,9 +68,29 @@ def why_stale(stored: dict[str, Any], cell: Cell, root: Path) -> str:
     reasons += [f"{name} is {now[name]}, was {versions.get(name)}" for name in ("torch",) if versions.get(name) != now[name]]
     for dataset, key in ((cell.dataset, "data_key"), (cell.pretrain_on, "pretrain_data_key")):
         with contextlib.suppress(MissingDataError):
-            if dataset is not None and stored.get(key) != data_key(dataset, dataset_folder(dataset, root)):
+            if dataset is not None and not _same_data(packs / f"{dataset.name}-{stored.get(key)}", packed_folder(dataset, root, packs)):
                 reasons.append(f"the files or options of {dataset.name} changed")
     return "; ".join(reasons)
+
+
+def newer_code(stored: dict[str, Any], cell: Cell) -> list[str]:
+    """Return which components, and whether the core, are not those of a finished cell, a few words each."""
+    components = stored.get("components", {})
+    reasons = [
+        f"{name} is version {version}, was {components.get(name)}"
+        for name, version in component_versions(cell).items()
+        if components.get(name) != version
+    ]
+    changed = [name for name, digest in source_fingerprint(cell).items() if stored["source"].get(name) != digest]
+    return reasons + [f"the source of {name} changed" for name in changed]
+
+
+def _same_data(then: Path, now: Path) -> bool:
+    """Tell whether two packed data sets are one, or hold the same values; what is not packed yet cannot be told to."""
+    if then == now:
+        return True
+    held = [{path.relative_to(folder): path.read_bytes() for path in folder.glob("*/clips.json")} for folder in (then, now)]
+    return bool(held[0]) and held[0] == held[1]
 
 
 @cache

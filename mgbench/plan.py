@@ -89,7 +89,7 @@ def _stand_stored(cell: Cell, cells: Path, stored: Stored, root: Path, retry: Co
     """Return where a cell stands of which the store has something."""
     status = stored.status
     kind, reason, before = status.get("status", "pending"), status.get("reason", ""), status.get("ended")
-    stale = why_stale(status, cell, root) if "source" in status else ""
+    stale = why_stale(status, cell, root, cells.parent / "data") if "source" in status else ""
     rows: dict[str, dict[str, Any]] = stored.metrics.get("rows", {}) if os.path.isfile(stored.folder.predictions) else {}  # noqa: PTH113 - raises nothing
     todo = tuple(evaluator for evaluator in cell.evaluators if str(evaluator) not in rows)
     trains = cell.method is not None

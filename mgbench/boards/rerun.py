@@ -15,7 +15,7 @@ from mgbench.boards.book import Book
 from mgbench.boards.compacting import compact
 from mgbench.boards.verify import Rerun, Verdict, allowances, clips_of
 from mgbench.errors import MgbenchError
-from mgbench.fingerprint import evaluator_fingerprint, why_stale
+from mgbench.fingerprint import evaluator_fingerprint, newer_code
 from mgbench.grid import Cell, to_spec
 from mgbench.launch.local import Job, Limits, LocalRunner
 from mgbench.part import Part, build, describe
@@ -81,7 +81,7 @@ def _today(rows: list[dict[str, Any]], root: Path, components: Registry) -> tupl
     for part in filter(None, (today.dataset, today.pretrain_on)):
         dataset_folder(part, root)
     code = json.loads(rows[0].get("code") or "{}")
-    newer = [why_stale(code, today, root) if code.get("source") else "the record does not tell of its code"]
+    newer = newer_code(code, today) if code.get("source") else ["the record does not tell of its code"]
     pairs = zip(cell.evaluators, today.evaluators, strict=True)
     changed = [part.name for was, part in pairs if not evaluator_fingerprint(part).items() <= told[str(was)].items()]
     return cell, "; ".join(filter(None, [*newer, *(f"the source of {name} changed" for name in changed)]))

@@ -1,13 +1,19 @@
 """`mgbench data how` and `prepare`: what is expected, and packing that survives whatever stops it."""
 
+import json
+import os
 import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from boxes import break_split, calls, in_shell
 from click.testing import Result
+from flat_store import ZOO
+
+from mgbench.fingerprint import data_key
 
 
 Command = Callable[..., Result]
@@ -168,3 +174,23 @@ def test_damaged_pack_is_told(boxes: Path, on_boxes: Command) -> None:
     assert done.exit_code == 2
     assert "are damaged" in done.stderr
     assert "delete '" in done.stderr
+
+
+@pytest.mark.parametrize(("change", "stale"), [(0.0, ""), (0.01, "the files or options of boxes changed")])
+def test_files_of_other_times_make_no_cell_stale(boxes: Path, on_boxes: Command, mgbench: Command, change: float, stale: str) -> None:
+    """A fresh copy counts as the same data once it has been packed into the same values; other values never do."""
+    grid = ("-d", "boxes", "-e", "flat", "-m", "faulty", "-E", "knn", "--no-floors", "--plugin", boxes / "gated.py", "--plugin", ZOO)
+    file = boxes / "boxes" / "train.npy"
+
+    def told() -> str:
+        data_key.cache_clear()
+        return str(json.loads(mgbench("plan", *grid, "--json").output)["stale"])
+
+    assert mgbench("run", *grid).exit_code == 0
+    np.save(file, np.load(file) + np.float32(change))
+    os.utime(file, (1.0, 1.0))
+    before = told()
+    assert on_boxes("prepare", "boxes").exit_code == 0
+
+    assert before == "the files or options of boxes changed"
+    assert told() == stale
