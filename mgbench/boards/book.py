@@ -77,11 +77,12 @@ class Book:
         wanted = np.unique(np.fromiter(places, np.int64))
         runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > _TOGETHER) + 1) if len(wanted) else []
         told = self.records.select(column)
-        read = [(run, told.slice(int(run[0]), int(run[-1] - run[0]) + 1).collect()[column]) for run in runs]
-        if any((rows.list.len() != rows.list.drop_nulls().list.len()).any() for _, rows in read):
+        read = ((run, told.slice(int(run[0]), int(run[-1] - run[0]) + 1).collect()[column]) for run in runs)
+        found = {int(place): rows[int(place - run[0])] for run, rows in read for place in run}
+        if any(one is not None and one.null_count() for one in found.values()):
             msg = f"The book has a row whose {column} lacks some numbers; mgbench verify tells which."
             raise StoreError(msg)
-        return {int(place): rows[int(place - run[0])] for run, rows in read for place in run}
+        return found
 
     def sets(self) -> dict[tuple[str, str], tuple[Ints, Ints]]:
         """Return label and person of each clip `(N,)` of the sets that were scored; raise `StoreError` where they are no such thing."""

@@ -170,9 +170,8 @@ def boards_of(book: Book) -> Iterator[Board]:
         label, subject = sets[key["test_digest"], key["target"]]
         places = np.split(table["rows"].explode().to_numpy(), table["rows"].list.len().cum_sum()[:-1].to_numpy())
         facts, counts = table.drop("rows").iter_rows(named=True), np.bincount(subject).astype(float)
-        if (people := columns.people(np.concatenate(places))) != {len(counts)}:
-            other = min(people - {len(counts)})
-            msg = f"A row of {key['dataset']} counts right clips of {other} people, not of {len(counts)}; mgbench verify tells which."
+        if other := columns.other_people(np.concatenate(places), len(counts)):
+            msg = f"A row of {key['dataset']} counts right clips of {other[0]} people, not of {len(counts)}; mgbench verify tells which."
             raise StoreError(msg)
         found = [columns.line(one, place, counts) for one, place in zip(facts, places, strict=True)]
         found += [_constant(label, subject)] if key["target"] == "subject" else []
@@ -196,9 +195,11 @@ class _Columns:
         right = rows["subject_right"].explode().to_numpy()
         return cls(rows["place"].to_numpy(), rows["seed"].to_numpy(), rows["top1"].to_numpy(), right, begin)
 
-    def people(self, rows: Ints) -> set[int]:
-        """Return of how many people rows count right clips."""
-        return set(np.unique(self.begin[rows + 1] - self.begin[rows]).tolist())
+    def other_people(self, rows: Ints, count: int) -> list[int]:
+        """Return of how many people rows count right clips, where that is another number."""
+        found = self.begin[rows + 1] - self.begin[rows]
+        other: list[int] = found[found != count].tolist()
+        return other
 
     def line(self, facts: dict[str, Any], rows: Ints, counts: Floats) -> Line:
         """Return the line of some rows, with what they share, of people with so many clips."""
