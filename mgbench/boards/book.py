@@ -52,6 +52,8 @@ _KINDS: Final[dict[str, Any]] = {
 }
 #: Rows that are compressed together, few, so that some can be read without the others; rows further apart are read one by one.
 _TOGETHER: Final = 8192
+#: More classes than any data set has; a number beyond is not what somebody answered.
+MOST_CLASSES: Final = 1024
 RECORDS_FILE, CLIPS_FILE = "records.parquet", "clips.parquet"
 
 
@@ -90,6 +92,9 @@ class Book:
         for digest, target, label, subject in self.clips.select(*SCORED, "label", "subject").collect().iter_rows():
             if not label or not subject or len(label) != len(subject) or None in label or None in subject:
                 msg = f"The clips {digest!r} of the book have no label and person each; make it anew by mgbench leaderboard merge."
+                raise StoreError(msg)
+            if target == "class" and max(label) >= MOST_CLASSES:
+                msg = f"The clips {digest!r} of the book have the class number {max(label)}; no data set here has {MOST_CLASSES} classes."
                 raise StoreError(msg)
             found[digest, target] = (np.array(label, dtype=np.int64), np.array(subject, dtype=np.int64))
         return found

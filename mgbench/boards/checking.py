@@ -44,7 +44,10 @@ def wrong_rows(book: Book) -> Iterator[Wrong]:
     scored = book.records.filter(polars.col("evaluator").is_not_null())
     has = scored.collect_schema()
     scored = scored.select(*ROW, *SCORED, "badge", *LISTS, *(name for name in RECOMPUTED if name in has))
-    for key, table in scored.collect().group_by(SCORED, maintain_order=True):
+    rows = scored.collect()
+    for cell, evaluator in rows.filter(rows.select(ROW).is_duplicated()).select(ROW).unique(maintain_order=True).iter_rows():
+        yield Wrong(cell, evaluator, "is there more than once")
+    for key, table in rows.group_by(SCORED, maintain_order=True):
         label, subject = clips.get((str(key[0]), str(key[1])), (none, none))
         size = max(1, _AT_ONCE // max(1, len(label)))
         for place in range(0, len(table), size):
@@ -60,8 +63,11 @@ def _wrong(table: polars.DataFrame, label: Ints, subject: Ints) -> Iterator[Wron
     table = table.filter(whole)
     if table.is_empty():
         return
+    known, label = np.unique(label, return_inverse=True)
     ranked, unknown = table["rank"].is_not_null().to_list(), [0] * len(label)
     predicted, rank = (np.array([one or unknown for one in table[name].to_list()], dtype=np.int64) for name in ("predicted", "rank"))
+    place = np.searchsorted(known, predicted).clip(max=len(known) - 1)
+    predicted = np.where(known[place] == predicted, place, len(known))  # whatever is no class that occurs is wrong alike
     right = np.stack([(predicted == label)[:, subject == person].sum(axis=1) for person in np.unique(subject)], axis=1)
     rows: list[tuple[str, str]] = list(table.select(ROW).iter_rows())
     for row, mine, told in zip(rows, right.tolist(), table["subject_right"].to_list(), strict=True):

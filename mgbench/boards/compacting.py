@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars
 
-from mgbench.boards.book import ADDED, CLIPS, ROW, SCORED, Book, is_book, read_book
+from mgbench.boards.book import ADDED, CLIPS, MOST_CLASSES, ROW, SCORED, Book, is_book, read_book
 from mgbench.boards.checking import wrong_rows
 from mgbench.clips import Ints
 from mgbench.records import read_records, read_scores
 from mgbench.scoring import Scores, ranks
 from mgbench.store import CellFolder, StoreError
+
+
+#: What a store has one of at least.
+_PLACES: Final = ("cells", "derived")
 
 
 def open_book(source: Path) -> Book:
@@ -22,9 +26,12 @@ def open_book(source: Path) -> Book:
 
 
 def check_folder(source: Path) -> None:
-    """Raise `StoreError` where there is no folder that could be a store or a book."""
+    """Raise `StoreError` where there is no folder that is a store or a book."""
     if not source.is_dir():
         msg = f"There is no folder {str(source)!r}; give a store, or a book that mgbench leaderboard merge made."
+        raise StoreError(msg)
+    if not is_book(source) and not any((source / name).is_dir() for name in _PLACES):
+        msg = f"The folder {str(source)!r} is neither a store that mgbench run filled nor a book that mgbench leaderboard merge made."
         raise StoreError(msg)
 
 
@@ -50,13 +57,25 @@ def _rows(store: Path, sets: dict[tuple[str, str], dict[str, Any]]) -> Iterator[
             continue
         try:
             told, scores = read_scores(CellFolder(store / row["folder"]), row["evaluator"])
-        except StoreError as error:
-            yield {**row, "evaluator": None, "status": "damaged", "reason": str(error)}
+            subject = np.unique(told["subject"].to_numpy(), return_inverse=True)[1]
+            predicted = _predicted(told, scores, subject)
+            _check_numbers(row, told, scores)
+        except (StoreError, IndexError) as error:
+            reason = str(error) if isinstance(error, StoreError) else "its predictions have no score for some class"
+            yield {**row, "evaluator": None, "fit_counts": None, "status": "damaged", "reason": reason}
             continue
-        subject = np.unique(told["subject"].to_numpy(), return_inverse=True)[1]
         one = {"subject": subject.tolist(), "label": told["label"].to_list(), "classes": row["classes"] or []}
         sets.setdefault((row["test_digest"], row["target"]), {**{key: row[key] for key in SCORED}, **one})
-        yield {**row, "badge": "self-reported" if row["imported"] else "recomputed", **_predicted(told, scores, subject)}
+        yield {**row, "badge": "self-reported" if row["imported"] else "recomputed", **predicted}
+
+
+def _check_numbers(row: dict[str, Any], told: polars.DataFrame, scores: Scores) -> None:
+    """Raise `StoreError` for classes and counts that are no such thing."""
+    numbers = [*told["predicted"].to_list(), *told["label"].to_list(), *(row["fit_counts"] or ())]
+    most = MOST_CLASSES if row["target"] == "class" else 2**16 - 1
+    if min(numbers, default=0) < 0 or max(*told["predicted"].to_list(), *told["label"].to_list(), 0) >= most:
+        msg = "it has a class or a count that is no such number"
+        raise StoreError(msg)
 
 
 def _predicted(told: polars.DataFrame, scores: Scores, subject: Ints) -> dict[str, list[int] | None]:

@@ -203,6 +203,9 @@ class _Columns:
 
     def line(self, facts: dict[str, Any], rows: Ints, counts: Floats) -> Line:
         """Return the line of some rows, with what they share, of people with so many clips."""
+        if len(rows) > 1 and not np.diff(np.sort(self.seed[rows])).all():
+            msg = f"The book has {facts['method']} twice with one seed; mgbench verify tells where."
+            raise StoreError(msg)
         right = self.right[self.begin[rows][:, None] + np.arange(len(counts))]
         return Line(facts, self.seed[rows], self.top1[rows], right.mean(axis=0) / counts, counts, self.place[rows])
 
@@ -251,7 +254,11 @@ def _scored(book: Book) -> polars.DataFrame:
     found = placed.select("place", "subject_right", *sorted(wanted & has)).collect()
     if found.is_empty():
         return found
-    unsaid = found.select(name for name in _SAID if name in has).null_count().row(0, named=True)
+    unsaid = found.select("subject_right", *(name for name in _SAID if name in has)).null_count().row(0, named=True)
+    sure = [name for name in (*METRICS, *_INTERVAL) if name in has and found[name].dtype.is_float()]
+    if endless := [name for name in sure if not found[name].drop_nulls().is_between(0, 1).all()]:
+        msg = f"The book has a row whose {endless[0]} is no share; mgbench verify tells which."
+        raise StoreError(msg)
     if lacking := [*(_SAID - has), *(name for name, count in unsaid.items() if count)]:
         msg = f"The book has a row without {', '.join(sorted(lacking))}; make it anew by mgbench leaderboard merge."
         raise StoreError(msg)

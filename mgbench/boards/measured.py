@@ -86,10 +86,16 @@ def _about(board: Board) -> Iterable[str]:
         test = f"{people} subjects are few: their differences are tested by flipping signs, all rows at once, and corrected in steps."
     else:
         test = "Differences are tested by t-tests over subjects, corrected by Holm's sequence."
-    yield f"{test} A rank is the interval that these tests leave at 5 %; rows that share ranks cannot be told apart."
+    yield (
+        f"{test} A rank is the interval that these tests of all pairs of rows leave at 5 %. Of two rows whose intervals overlap one may "
+        "still be surely the better: mgbench compare asks about one pair, the last columns about floors."
+    )
     seeds = max(1, len(board.seeds))
     if (least := smallest_difference(board.lines[0].counts.astype(np.int64), seeds)) is not None:
-        yield f"As a rule of thumb two rows here must differ by {100 * least:.0f} points to be told apart four times in five, alone."
+        yield (
+            f"As a rule of thumb two rows here that are compared alone must differ by {100 * least:.0f} points to be told apart four times "
+            "in five, where their difference varies by 4 points between people; by more, where it varies more."
+        )
 
 
 def _missing(board: Board) -> str:

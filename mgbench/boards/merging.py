@@ -5,19 +5,21 @@ from collections.abc import Iterator, Mapping
 import polars
 
 from mgbench.boards.book import ROW, SCORED, Book
-from mgbench.boards.checking import wrong_rows
+from mgbench.boards.verify import faults
 
 
 def merge(books: Mapping[str, Book]) -> tuple[Book, list[str]]:
     """Return one book of several, by what they are called, and what is wrong with them, a sentence each; with any, the book is no good.
 
-    A row that several have alike is kept once, a cell without a result only where no other has one.
+    A row that several have alike is kept once, a cell without a result only where no other has one. What was run again in one of them is
+    recomputed here, and no more.
     """
     frames = [book.records.with_columns(source=polars.lit(name)) for name, book in books.items()]
     records = polars.concat(frames, how="diagonal_relaxed").collect()
     clips = polars.concat(book.clips.with_columns(source=polars.lit(name)) for name, book in books.items()).collect()
     wrong = [*_other_clips(clips), *_conflicts(records)]  # first, since clips with other labels make many rows wrong
-    wrong += [f"{name}: {told}" for name, book in books.items() for told in wrong_rows(book)]
+    wrong += [f"{name}: {told}" for name, book in books.items() for told in faults(book)]
+    records = records.with_columns(badge=polars.when(polars.col("imported") == "").then(polars.lit("recomputed")).otherwise("badge"))
     scored = records.filter(polars.col("evaluator").is_not_null()).unique(ROW, keep="first", maintain_order=True)
     rest = (
         records.filter(polars.col("evaluator").is_null())

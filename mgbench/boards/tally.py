@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 import polars
 
-from mgbench.boards.book import Book
+from mgbench.boards.book import MOST_CLASSES, Book
 from mgbench.boards.lines import Board, Line
 from mgbench.clips import Ints
 from mgbench.confusion import Floats, classes_of, confusions
@@ -75,6 +75,9 @@ class Tally:
         answers = [predicted[int(place)] for place in line.place]
         if any(len(one) != len(self.label) for one in answers):
             msg = f"A row of {line.name} does not predict the clips that it scored; mgbench verify tells which."
+            raise StoreError(msg)
+        if any((one >= MOST_CLASSES).any() for one in answers):
+            msg = f"A row of {line.name} answers with a class number of {MOST_CLASSES} or more; leave it out."
             raise StoreError(msg)
         classes = max(len(self.names), classes_of(*answers))
         return np.stack([confusions(self.label, one, self.subject, classes) for one in answers])

@@ -12,6 +12,7 @@ import polars
 from mgbench.boards.book import ROW, SCORED, Book
 from mgbench.boards.checking import wrong_rows
 from mgbench.boards.lines import boards_of
+from mgbench.grid import Cell
 from mgbench.records import spec_facts
 from mgbench.shape import check_spec
 from mgbench.store import StoreError
@@ -64,15 +65,28 @@ def _untrue(row: Mapping[str, Any]) -> str:
     """Return what a row says of itself that its spec does not."""
     try:
         spec = json.loads(row["spec"])
-        check_spec(spec, Path(row["cell"]))
+        cell = check_spec(spec, Path(row["cell"]))
     except (StoreError, TypeError, ValueError) as error:
         return f"has no sound spec ({error})"
     facts = {name: (row.get(name), value) for name, value in spec_facts(spec).items()}
     other = [f"{name} {has!r}, its spec {value!r}" for name, (has, value) in facts.items() if has != value]
     if other:
         return f"has {other[0]}"
-    if bool(row["imported"]) != (row["badge"] == "self-reported"):
+    known = {"self-reported"} if row["imported"] else {"recomputed", "re-run"}
+    if row["badge"] not in known:
         return f"has the badge {row['badge']!r}, and was {'handed in' if row['imported'] else 'trained here'}"
+    return "" if row["imported"] or row["members"] else _unlike(row, cell)
+
+
+def _unlike(row: Mapping[str, Any], cell: Cell) -> str:
+    """Return what a row of a cell that was run here says otherwise than its cell."""
+    if cell.name != row["cell"]:
+        return f"has the spec of {cell.name}"
+    if row["evaluator"] not in map(str, cell.evaluators):
+        return f"is under an evaluator that its spec does not have: {', '.join(map(str, cell.evaluators))}"
+    for name in ("steps", "batch_size") if row["learns"] else ():
+        if (asked := row.get(f"budget_{name}")) is not None and asked != row.get(name):
+            return f"has {name} {row.get(name)}, where {asked} were asked for"
     return ""
 
 

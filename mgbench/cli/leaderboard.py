@@ -59,6 +59,9 @@ def merge_command(sources: tuple[Path, ...], out: Path) -> None:
     from mgbench.boards.compacting import open_book
     from mgbench.boards.merging import merge
 
+    if any((out / name).is_dir() for name in ("cells", "derived")):
+        msg = f"--out got {str(out)!r}, which is a store, and would be read as a book from then on; name another folder."
+        raise SpecError(msg)
     book, wrong = merge({str(source): open_book(source) for source in sources})
     refuse(wrong)
     book.write(out)

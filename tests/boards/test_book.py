@@ -52,12 +52,16 @@ def holed(column: str) -> polars.Expr:
         (RECORDS, polars.lit(None, polars.Float64).alias("top1")),
         (RECORDS, polars.lit(None, polars.Int64).alias("seed")),
         (RECORDS, polars.lit(None, polars.String).alias("dataset")),
+        (RECORDS, polars.lit(float("nan")).alias("top1")),
+        (RECORDS, polars.lit(1e300).alias("macro_f1")),
+        (RECORDS, polars.lit([65535] * 40, polars.List(polars.UInt16)).alias("predicted")),
         (RECORDS, holed("predicted")),
         (RECORDS, holed("fit_counts")),
         (RECORDS, less("predicted")),
         (RECORDS, less("subject_right")),
         (RECORDS, polars.lit(None, polars.List(polars.UInt32)).alias("subject_right")),
         (RECORDS, polars.lit(None, polars.List(polars.UInt16)).alias("predicted")),
+        (CLIPS, polars.lit([60000] * 40, polars.List(polars.UInt16)).alias("label")),
         (CLIPS, polars.col("label").list.first()),
         (CLIPS, holed("label")),
         (CLIPS, less("subject")),
@@ -77,3 +81,52 @@ def test_a_book_that_was_changed_by_hand_is_a_sentence(
         assert all(line.startswith("Error: ") for line in one.stderr.splitlines()), one.stderr
     assert done["verify",].exit_code != 0 or "fit_counts" in str(change)
     assert any(one.exit_code for one in done.values())
+
+
+def test_a_row_that_is_there_twice_is_no_further_seed(mgbench: Command, finished: Path, tmp_path: Path) -> None:
+    """Whether the copy has the name of its cell or another one: no board counts it, and whatever checks tells it."""
+    compact(finished).write(tmp_path)
+    whole = polars.read_parquet(tmp_path / RECORDS)
+    for name in ("cell", "reason"):
+        polars.concat([whole, whole.with_columns(polars.lit("other").alias(name))]).write_parquet(tmp_path / RECORDS)
+
+        assert "twice with one seed" in mgbench("leaderboard", "build", tmp_path).stderr
+        assert mgbench("verify", tmp_path).exit_code == 1
+        assert mgbench("leaderboard", "merge", tmp_path, "--out", tmp_path / "new").exit_code == 1
+
+
+def test_a_book_that_is_corrupt_in_its_middle_is_a_sentence(mgbench: Command, finished: Path, tmp_path: Path) -> None:
+    """Its schema may be sound where its numbers are not."""
+    compact(finished).write(tmp_path)
+    whole = (tmp_path / RECORDS).read_bytes()
+    (tmp_path / RECORDS).write_bytes(whole[:200] + bytes(len(whole) // 2) + whole[200 + len(whole) // 2 :])
+    done = mgbench("verify", tmp_path)
+
+    assert done.exit_code == 2
+    assert done.stderr.startswith("Error: ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "change", [polars.lit(70000).alias("predicted"), polars.lit(-1).alias("predicted"), polars.col("scores").list.head(2)]
+)
+def test_a_cell_whose_predictions_are_no_classes_is_damaged(mgbench: Command, store: Path, change: polars.Expr) -> None:
+    """Its page lists it, and no other cell is lost with it."""
+    (path,) = (store / "cells").glob("*supervised*/predictions.parquet")
+    polars.read_parquet(path).with_columns(change).write_parquet(path)
+    done = mgbench("leaderboard", "build", "--store", store)
+
+    assert done.exit_code == 0, done.output
+    assert "| damaged |" in done.output
+    assert "majority" in done.output
+
+
+def test_what_is_no_store_is_not_read_as_one(mgbench: Command, store: Path, tmp_path: Path) -> None:
+    """Neither an empty folder, nor is a book written where a store is."""
+    (tmp_path / "empty").mkdir()
+    done = mgbench("leaderboard", "merge", tmp_path / "empty", "--out", tmp_path / "new"), mgbench("verify", tmp_path / "empty")
+    onto = mgbench("leaderboard", "merge", store, "--out", store)
+
+    assert [one.exit_code for one in (*done, onto)] == [2, 2, 2]
+    assert all("is neither a store" in one.stderr for one in done)
+    assert "which is a store" in onto.stderr

@@ -13,6 +13,7 @@ from flat_store import ZOO
 from mgbench.boards.book import Book
 from mgbench.boards.compacting import compact, open_book
 from mgbench.boards.verify import LEAST, Rerun, Verdict, allowances, badged, sample
+from mgbench.grid import from_spec, to_spec
 from mgbench.scoring import figures_of
 from mgbench.store import CellFolder, read_json, write_json
 
@@ -27,12 +28,19 @@ def book(store: Path, tmp_path: Path) -> Path:
     return tmp_path / "book"
 
 
-def changed(book: Path, evaluator: str, **values: object) -> None:
+def changed(book: Path, of: str, **values: object) -> None:
     """Write other values into a row of a book."""
     found = open_book(book)
     records = found.records.collect()
-    rows = [{**row, **values} if row["evaluator"] == evaluator else row for row in records.to_dicts()]
+    rows = [{**row, **values} if row["evaluator"] == of else row for row in records.to_dicts()]
     Book(polars.DataFrame(rows, schema=records.schema).lazy(), found.clips).write(book)
+
+
+def another(cell: CellFolder, **spec: object) -> None:
+    """Make another cell of one, with the name that its spec gives."""
+    told = from_spec({**read_json(cell.spec), **spec})
+    write_json(cell.spec, to_spec(told))
+    cell.path.rename(cell.path.with_name(told.name))
 
 
 def badges(book: Path) -> dict[str, str]:
@@ -64,6 +72,11 @@ def test_sound_records_verify(mgbench: Command, store: Path, book: Path) -> None
         ({"predicted": [0] * 39}, "does not predict the clips that it scored"),
         ({"predicted": None}, "does not predict the clips that it scored"),
         ({"rank": None}, "does not predict the clips that it scored"),
+        ({"cell": "other"}, "has the spec of waves-flat-"),
+        ({"evaluator": "linear[c=3]"}, "is under an evaluator that its spec does not have: knn, linear"),
+        ({"steps": 3000}, "has steps 3000, where 2 were asked for"),
+        ({"badge": "peer reviewed"}, "has the badge 'peer reviewed', and was trained here"),
+        ({"predicted": [65535] * 40}, "as macro_f1, where its predictions give"),
         ({"method": "mgrl"}, "has method 'mgrl', its spec"),
         ({"spec": "{"}, "has no sound spec"),
         ({"badge": "self-reported"}, "has the badge 'self-reported', and was trained here"),
@@ -165,9 +178,8 @@ def test_what_cannot_be_run_is_open(mgbench: Command, book: Path) -> None:
 def test_missing_data_are_open(mgbench: Command, store: Path, tmp_path: Path) -> None:
     """So it is where the folder of the data is not there."""
     (cell,) = map(CellFolder, (store / "cells").glob("*supervised*"))
-    spec = read_json(cell.spec)
     part = {"kind": "dataset", "name": "wmft", "distribution": "mgbench", "version": 1, "spec": "wmft", "parameters": {}}
-    write_json(cell.spec, {**spec, "dataset": {**part, "folders": ["wmft"]}})
+    another(cell, dataset={**part, "folders": ["wmft"]})
     done = mgbench("verify", store, "--cells", "1", "--plugin", ZOO, "--data-root", tmp_path / "nowhere")
 
     assert done.exit_code == 3
@@ -190,7 +202,7 @@ def test_a_cell_that_fails_again_is_told(mgbench: Command, store: Path) -> None:
     (cell,) = map(CellFolder, (store / "cells").glob("*supervised*"))
     spec = read_json(cell.spec)
     parameters = {**spec["dataset"]["parameters"], "fault": "empty"}
-    write_json(cell.spec, {**spec, "dataset": {**spec["dataset"], "parameters": parameters}})
+    another(cell, dataset={**spec["dataset"], "parameters": parameters})
     done = mgbench("verify", store, "--cells", "1", "--plugin", ZOO)
 
     assert done.exit_code == 3
@@ -272,7 +284,7 @@ def test_badges_follow_verdicts(store: Path) -> None:
 
 def test_nothing_to_verify_is_said(mgbench: Command, tmp_path: Path) -> None:
     """No folder is a usage error; a store without results has nothing wrong, and nothing to run again."""
-    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "cells").mkdir(parents=True)
     missing, empty = mgbench("verify", tmp_path / "nowhere"), mgbench("verify", tmp_path / "empty", "--cells", "1")
 
     assert missing.exit_code == 2
