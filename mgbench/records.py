@@ -19,9 +19,11 @@ from mgbench.store import CellFolder, StoreError, damaged
 _FACTS: Final = ("augmentation", "stream", "seed")
 #: Shares of clips, as rows have them.
 METRICS: Final = ("top1", "top5", "mean_class_accuracy", "macro_f1")
+#: Of top-1, over people.
+INTERVAL: Final = ("top1_subject_low", "top1_subject_high")
 #: What tables are made of; every row with an evaluator has them, and where something was trained the second ones too.
 _NEEDED: Final = (
-    *(*METRICS, "top1_subject_low", "top1_subject_high"),
+    *(*METRICS, *INTERVAL),
     *("fitted_on", "scored_on", "test_digest", "test_clips"),
 )
 _TRAINED: Final = ("steps", "batch_size")

@@ -22,7 +22,7 @@ from mgbench.scoring import figures_of
 
 #: Data sets, as clips and people that are scored.
 SETS = {"wmft": (240, 8), "ui_prmd": (200, 10), "smg": (610, 5), "big": (900, 36)}
-METHODS, ENCODERS, EVALUATORS, STEPS = 18, 11, ("linear", "knn"), (100, 300, 1000)
+METHODS, ENCODERS, EVALUATORS, STEPS = 24, 10, ("linear", "knn"), (100, 300, 1000, 3000, 10000)
 #: So many different predictions of a data set; rows take one of them.
 POOL, CLASSES = 64, 15
 SHARED: dict[str, Any] = {

@@ -7,14 +7,14 @@ Neither names a clip or a person: clips stand in the order of their ids, people 
 import io
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import attrs
 import numpy as np
 import polars
 
 from mgbench.clips import Ints
-from mgbench.records import METRICS, UNREADABLE
+from mgbench.records import INTERVAL, METRICS, UNREADABLE
 from mgbench.store import StoreError, write_bytes
 
 
@@ -46,7 +46,7 @@ WORDS: Final = (
 _KINDS: Final[dict[str, Any]] = {
     **dict.fromkeys((*WORDS, "stale"), polars.String),
     **dict.fromkeys(("learns", "uses_labels", "guided", "select", "compile"), polars.Boolean),
-    **dict.fromkeys((*METRICS, "top1_subject_low", "top1_subject_high"), polars.Float64),
+    **dict.fromkeys((*METRICS, *INTERVAL), polars.Float64),
     **dict.fromkeys(("seed", "test_reads", "steps", "batch_size", "threads"), polars.Int64),
     **ADDED,
 }
@@ -67,19 +67,19 @@ class Book:
     @property
     def rows(self) -> int:
         """How many records there are."""
-        return int(self.records.select(polars.len()).collect().item())
+        return int(collected(self.records.select(polars.len())).item())
 
     @property
     def scored(self) -> int:
         """How many of them have figures."""
-        return int(self.records.select(polars.col("evaluator").is_not_null().sum()).collect().item())
+        return int(collected(self.records.select(polars.col("evaluator").is_not_null().sum())).item())
 
     def at(self, places: Iterable[int], column: str) -> dict[int, Any]:
         """Return one column of the rows at some places, without reading those far from them."""
         wanted = np.unique(np.fromiter(places, np.int64))
         runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > _TOGETHER) + 1) if len(wanted) else []
         told = self.records.select(column)
-        read = ((run, told.slice(int(run[0]), int(run[-1] - run[0]) + 1).collect()[column]) for run in runs)
+        read = ((run, collected(told.slice(int(run[0]), int(run[-1] - run[0]) + 1))[column]) for run in runs)
         found = {int(place): rows[int(place - run[0])] for run, rows in read for place in run}
         if any(one is not None and one.null_count() for one in found.values()):
             msg = f"The book has a row whose {column} lacks some numbers; mgbench verify tells which."
@@ -89,7 +89,7 @@ class Book:
     def sets(self) -> dict[tuple[str, str], tuple[Ints, Ints]]:
         """Return label and person of each clip `(N,)` of the sets that were scored; raise `StoreError` where they are no such thing."""
         found = {}
-        for digest, target, label, subject in self.clips.select(*SCORED, "label", "subject").collect().iter_rows():
+        for digest, target, label, subject in collected(self.clips.select(*SCORED, "label", "subject")).iter_rows():
             if not label or not subject or len(label) != len(subject) or None in label or None in subject:
                 msg = f"The clips {digest!r} of the book have no label and person each; make it anew by mgbench leaderboard merge."
                 raise StoreError(msg)
@@ -104,8 +104,18 @@ class Book:
         words = polars.col(name for name in WORDS if name in self.records.collect_schema()).cast(polars.Categorical)
         for name, frame in ((CLIPS_FILE, self.clips), (RECORDS_FILE, self.records.with_columns(words))):
             buffer = io.BytesIO()
-            frame.collect().write_parquet(buffer, compression="zstd", row_group_size=_TOGETHER)
+            collected(frame).write_parquet(buffer, compression="zstd", row_group_size=_TOGETHER)
             write_bytes(folder / name, buffer.getvalue())
+
+
+def collected(frame: polars.LazyFrame, engine: Literal["auto", "streaming"] = "auto") -> polars.DataFrame:
+    """Return what a plan over a book gives; raise `StoreError` where a file is corrupt, of which only the head was looked at."""
+    try:
+        return frame.collect(engine=engine)
+    except (OSError, polars.exceptions.ComputeError, polars.exceptions.PanicException) as error:
+        first = str(error).partition("\n")[0]
+        msg = f"A book cannot be read ({first}); make it anew by mgbench leaderboard merge."
+        raise StoreError(msg) from error
 
 
 def is_book(source: Path) -> bool:

@@ -7,7 +7,7 @@ import attrs
 import numpy as np
 import polars
 
-from mgbench.boards.book import LISTS, ROW, SCORED, Book
+from mgbench.boards.book import LISTS, ROW, SCORED, Book, collected
 from mgbench.clips import Ints
 from mgbench.scoring import figures_of
 
@@ -44,7 +44,7 @@ def wrong_rows(book: Book) -> Iterator[Wrong]:
     scored = book.records.filter(polars.col("evaluator").is_not_null())
     has = scored.collect_schema()
     scored = scored.select(*ROW, *SCORED, "badge", *LISTS, *(name for name in RECOMPUTED if name in has))
-    rows = scored.collect()
+    rows = collected(scored)
     for cell, evaluator in rows.filter(rows.select(ROW).is_duplicated()).select(ROW).unique(maintain_order=True).iter_rows():
         yield Wrong(cell, evaluator, "is there more than once")
     for key, table in rows.group_by(SCORED, maintain_order=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import polars
@@ -13,10 +13,6 @@ from mgbench.clips import Ints
 from mgbench.records import read_records, read_scores
 from mgbench.scoring import Scores, ranks
 from mgbench.store import CellFolder, StoreError
-
-
-#: What a store has one of at least.
-_PLACES: Final = ("cells", "derived")
 
 
 def open_book(source: Path) -> Book:
@@ -30,9 +26,14 @@ def check_folder(source: Path) -> None:
     if not source.is_dir():
         msg = f"There is no folder {str(source)!r}; give a store, or a book that mgbench leaderboard merge made."
         raise StoreError(msg)
-    if not is_book(source) and not any((source / name).is_dir() for name in _PLACES):
+    if not is_book(source) and not is_store(source):
         msg = f"The folder {str(source)!r} is neither a store that mgbench run filled nor a book that mgbench leaderboard merge made."
         raise StoreError(msg)
+
+
+def is_store(folder: Path) -> bool:
+    """Tell whether a folder has what runs and imports make."""
+    return any((folder / name).is_dir() for name in ("cells", "derived"))
 
 
 def board_book(source: Path) -> Book:
@@ -57,24 +58,28 @@ def _rows(store: Path, sets: dict[tuple[str, str], dict[str, Any]]) -> Iterator[
             continue
         try:
             told, scores = read_scores(CellFolder(store / row["folder"]), row["evaluator"])
-            subject = np.unique(told["subject"].to_numpy(), return_inverse=True)[1]
-            predicted = _predicted(told, scores, subject)
             _check_numbers(row, told, scores)
-        except (StoreError, IndexError) as error:
-            reason = str(error) if isinstance(error, StoreError) else "its predictions have no score for some class"
-            yield {**row, "evaluator": None, "fit_counts": None, "status": "damaged", "reason": reason}
+        except StoreError as error:
+            yield {**row, "evaluator": None, "fit_counts": None, "status": "damaged", "reason": str(error)}
             continue
+        subject = np.unique(told["subject"].to_numpy(), return_inverse=True)[1]
         one = {"subject": subject.tolist(), "label": told["label"].to_list(), "classes": row["classes"] or []}
         sets.setdefault((row["test_digest"], row["target"]), {**{key: row[key] for key in SCORED}, **one})
-        yield {**row, "badge": "self-reported" if row["imported"] else "recomputed", **predicted}
+        yield {**row, "badge": "self-reported" if row["imported"] else "recomputed", **_predicted(told, scores, subject)}
 
 
 def _check_numbers(row: dict[str, Any], told: polars.DataFrame, scores: Scores) -> None:
-    """Raise `StoreError` for classes and counts that are no such thing."""
-    numbers = [*told["predicted"].to_list(), *told["label"].to_list(), *(row["fit_counts"] or ())]
-    most = MOST_CLASSES if row["target"] == "class" else 2**16 - 1
-    if min(numbers, default=0) < 0 or max(*told["predicted"].to_list(), *told["label"].to_list(), 0) >= most:
+    """Raise `StoreError` for classes and counts that are no such thing, and for labels that scores do not reach."""
+    label, answers = told["label"].to_numpy(), told["predicted"].to_numpy()
+    if not len(label):
+        msg = "it predicts no clip"
+        raise StoreError(msg)
+    most = MOST_CLASSES if row["target"] == "class" else 2**16
+    if min(label.min(), answers.min(), *(row["fit_counts"] or ())) < 0 or max(label.max(), answers.max()) >= most:
         msg = "it has a class or a count that is no such number"
+        raise StoreError(msg)
+    if 0 < scores.shape[1] <= label.max():
+        msg = f"it has scores of {scores.shape[1]} classes, and the label {label.max()}"
         raise StoreError(msg)
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import polars
 
-from mgbench.boards.book import WORDS, Book
+from mgbench.boards.book import WORDS, Book, collected
 from mgbench.clips import Ints
 from mgbench.costs import COSTS
-from mgbench.records import METRICS
+from mgbench.records import INTERVAL, METRICS
 from mgbench.scoring import figures
 from mgbench.stats import Floats
 from mgbench.store import StoreError
@@ -36,7 +36,6 @@ _NAMES: Final = (
 #: What every row tells.
 _SAID: Final = frozenset((*COMPARABLE, "evaluator", "seed", "learns", "members", "imported", "top1", "mean_class_accuracy", "macro_f1"))
 _FLAGS: Final = ("learns", "uses_labels", "guided")
-_INTERVAL: Final = ("top1_subject_low", "top1_subject_high")
 
 
 @attrs.frozen(eq=False)
@@ -214,7 +213,7 @@ def _grouped(rows: polars.DataFrame) -> polars.DataFrame:
     """Return a row a line: what its records share, means over them, and where they are, in the order of seeds."""
     own = [*(name for name in _TABLE if name in rows.columns), *_NAMES, *_FLAGS]
     alike = [name for name in own if name != "dataset" and rows[name].n_unique() == 1]  # which need no room in a key of each row
-    known = [name for name in (*METRICS, *COSTS, *_INTERVAL) if rows[name].dtype.is_numeric()]
+    known = [name for name in (*METRICS, *COSTS, *INTERVAL) if rows[name].dtype.is_numeric()]
     means = (
         polars.col(alike).first(),
         polars.col(known).mean(),
@@ -224,7 +223,7 @@ def _grouped(rows: polars.DataFrame) -> polars.DataFrame:
     )
     keys = [name for name in own if name not in alike]
     grouped = rows.with_row_index("rows").lazy().group_by(keys, maintain_order=True).agg(*means)
-    found = grouped.collect(engine="streaming")  # in a third of the memory
+    found = collected(grouped, "streaming")  # in a third of the memory
     return found.with_columns(polars.col(polars.Categorical).cast(polars.String))
 
 
@@ -248,14 +247,14 @@ def _constant(label: Ints, subject: Ints) -> Line:
 
 def _scored(book: Book) -> polars.DataFrame:
     """Return the scored rows with the track of those that are trained."""
-    wanted = {*COMPARABLE, *_NAMES, *_FLAGS, *METRICS, *COSTS, *_INTERVAL, "evaluator", "seed", "test_reads", "stale", "badge"}
+    wanted = {*COMPARABLE, *_NAMES, *_FLAGS, *METRICS, *COSTS, *INTERVAL, "evaluator", "seed", "test_reads", "stale", "badge"}
     has = set(book.records.collect_schema())
     placed = book.records.with_row_index("place").filter(polars.col("evaluator").is_not_null())
-    found = placed.select("place", "subject_right", *sorted(wanted & has)).collect()
+    found = collected(placed.select("place", "subject_right", *sorted(wanted & has)))
     if found.is_empty():
         return found
     unsaid = found.select("subject_right", *(name for name in _SAID if name in has)).null_count().row(0, named=True)
-    sure = [name for name in (*METRICS, *_INTERVAL) if name in has and found[name].dtype.is_float()]
+    sure = [name for name in (*METRICS, *INTERVAL) if name in has and found[name].dtype.is_float()]
     if endless := [name for name in sure if not found[name].drop_nulls().is_between(0, 1).all()]:
         msg = f"The book has a row whose {endless[0]} is no share; mgbench verify tells which."
         raise StoreError(msg)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import polars
 
-from mgbench.boards.book import ROW, SCORED, Book
+from mgbench.boards.book import ROW, SCORED, Book, collected
 from mgbench.boards.verify import faults
 
 
@@ -15,8 +15,8 @@ def merge(books: Mapping[str, Book]) -> tuple[Book, list[str]]:
     recomputed here, and no more.
     """
     frames = [book.records.with_columns(source=polars.lit(name)) for name, book in books.items()]
-    records = polars.concat(frames, how="diagonal_relaxed").collect()
-    clips = polars.concat(book.clips.with_columns(source=polars.lit(name)) for name, book in books.items()).collect()
+    records = collected(polars.concat(frames, how="diagonal_relaxed"))
+    clips = collected(polars.concat(book.clips.with_columns(source=polars.lit(name)) for name, book in books.items()))
     wrong = [*_other_clips(clips), *_conflicts(records)]  # first, since clips with other labels make many rows wrong
     wrong += [f"{name}: {told}" for name, book in books.items() for told in faults(book)]
     records = records.with_columns(badge=polars.when(polars.col("imported") == "").then(polars.lit("recomputed")).otherwise("badge"))
@@ -32,9 +32,7 @@ def merge(books: Mapping[str, Book]) -> tuple[Book, list[str]]:
 
 def _conflicts(records: polars.DataFrame) -> Iterator[str]:
     """Yield the cells that have other predictions in two sources."""
-    told = records.filter(polars.col("evaluator").is_not_null()).with_columns(
-        digest=polars.struct("predicted", "rank").hash(),
-    )
+    told = records.filter(polars.col("evaluator").is_not_null()).with_columns(digest=polars.struct("predicted", "rank").hash())
     for (cell, evaluator), group in told.group_by(ROW, maintain_order=True):
         if group["digest"].n_unique() > 1:
             says = ", ".join(f"{source} has top-1 {100 * top1:.1f}" for source, top1 in group.select("source", "top1").iter_rows())

@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 import polars
 
-from mgbench.boards.book import Book
+from mgbench.boards.book import Book, collected
 from mgbench.boards.commands import command_sheet
 from mgbench.boards.lines import Board, boards_of
 from mgbench.boards.measured import board_sheet, cost_sheet
@@ -103,7 +103,7 @@ def _page(book: Book, name: str, boards: list[Board], lost: Sheet | None) -> Pag
 def _unfinished(book: Book) -> dict[str, Sheet]:
     """Return the cells without a result, by data set; those whose data set is not known stand under an empty name."""
     columns = ("dataset", "cell", "status", "reason")
-    rows = book.records.filter(polars.col("evaluator").is_null()).select(columns).collect().fill_null("").sort("dataset", "cell")
+    rows = collected(book.records.filter(polars.col("evaluator").is_null()).select(columns)).fill_null("").sort("dataset", "cell")
     found: dict[str, list[tuple[str, ...]]] = {}
     for dataset, *texts in rows.iter_rows():
         found.setdefault(dataset, []).append(tuple(texts))

@@ -11,7 +11,7 @@ from typing import Any, Final
 import attrs
 import polars
 
-from mgbench.boards.book import Book
+from mgbench.boards.book import Book, collected
 from mgbench.boards.compacting import compact
 from mgbench.boards.verify import Rerun, Verdict, allowances, clips_of
 from mgbench.errors import MgbenchError
@@ -37,7 +37,7 @@ def rerun(book: Book, names: Sequence[str], root: Path, plugin_files: tuple[Path
     with tempfile.TemporaryDirectory(prefix="mgbench-verify-") as place:
         for name in names:
             mine = (polars.col("cell") == name) & polars.col("evaluator").is_not_null()
-            rows = book.records.filter(mine).collect().to_dicts()
+            rows = collected(book.records.filter(mine)).to_dicts()
             evaluators = tuple(row["evaluator"] for row in rows)
             try:
                 cell, newer = _today(rows, root, registry(plugin_files))
@@ -50,7 +50,7 @@ def rerun(book: Book, names: Sequence[str], root: Path, plugin_files: tuple[Path
                 yield Verdict(name, evaluators, agrees if not newer else None, "; ".join(filter(None, (told, newer))))
                 continue
             again = compact(Path(place))
-            found = {row["evaluator"]: row for row in again.records.collect().iter_rows(named=True)}
+            found = {row["evaluator"]: row for row in collected(again.records).iter_rows(named=True)}
             for row in rows:
                 if (new := found.get(row["evaluator"])) is None:
                     yield Verdict(name, (row["evaluator"],), None, "cannot be told: the evaluator has other defaults today")

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 import polars
 
-from mgbench.boards.book import MOST_CLASSES, Book
+from mgbench.boards.book import MOST_CLASSES, Book, collected
 from mgbench.boards.lines import Board, Line
 from mgbench.clips import Ints
 from mgbench.confusion import Floats, classes_of, confusions
@@ -92,7 +92,7 @@ def tallies_of(book: Book, boards: Iterable[Board]) -> list[Tally]:
     kept = [(board, _shown(board)) for board in boards if board.key["target"] == "class"]
     told = book.at((int(line.place[0]) for _, lines in kept for line in lines), "fit_counts")
     digests = {board.key["test_digest"] for board, _ in kept}
-    clips = book.clips.filter((polars.col("target") == "class") & polars.col("test_digest").is_in(digests)).collect()
+    clips = collected(book.clips.filter((polars.col("target") == "class") & polars.col("test_digest").is_in(digests)))
     sets = {row["test_digest"]: row for row in clips.iter_rows(named=True)}
     return [_tally(board, lines, told, sets[board.key["test_digest"]]) for board, lines in kept]
 

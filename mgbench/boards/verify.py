@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 import polars
 
-from mgbench.boards.book import ROW, SCORED, Book
+from mgbench.boards.book import ROW, SCORED, Book, collected
 from mgbench.boards.checking import wrong_rows
 from mgbench.boards.lines import boards_of
 from mgbench.grid import Cell
@@ -48,7 +48,7 @@ class Verdict:
 def faults(book: Book) -> Iterator[str]:
     """Yield what does not follow, a sentence each: figures from predictions, columns from specs, a badge from what a row is."""
     columns = book.records.collect_schema()
-    unread = book.records.filter(polars.col("status") == "damaged").collect()
+    unread = collected(book.records.filter(polars.col("status") == "damaged"))
     yield from (f"{row['cell']}: {row['reason']}" for row in unread.iter_rows(named=True))
     if not book.scored:
         return
@@ -56,7 +56,7 @@ def faults(book: Book) -> Iterator[str]:
     if "spec" not in columns:
         yield "the records have no specs; make the book anew from its store by mgbench leaderboard merge."
         return
-    for row in book.records.filter(_SCORED_ROWS).unique(ROW, maintain_order=True).collect().iter_rows(named=True):
+    for row in collected(book.records.filter(_SCORED_ROWS).unique(ROW, maintain_order=True)).iter_rows(named=True):
         if told := _untrue(row):
             yield f"{row['cell']} under {row['evaluator']} {told}."
 
@@ -94,7 +94,7 @@ def trained(book: Book) -> list[str]:
     """Return the names of the cells that were trained and have a row, sorted."""
     own = polars.col("learns") & (polars.col("members") == "") & (polars.col("imported") == "")
     names = book.records.filter(_SCORED_ROWS & own).select("cell").unique().sort("cell")
-    return names.collect()["cell"].to_list()
+    return collected(names)["cell"].to_list()
 
 
 def sample(names: Sequence[str], count: int) -> list[str]:
@@ -108,7 +108,7 @@ def allowances(book: Book) -> dict[tuple[str, str], float]:
 
     Two runs of one line with other seeds differ with a deviation of the root of 2 times that over seeds; three times that is allowed.
     """
-    keys = book.records.select(ROW).collect().rows()
+    keys = collected(book.records.select(ROW)).rows()
     found: dict[tuple[str, str], float] = {}
     for board in boards_of(book):
         for line in board.lines:
@@ -172,7 +172,7 @@ class Rerun:
 def clips_of(book: Book, row: Mapping[str, Any]) -> tuple[list[int], list[int]] | None:
     """Return the people and labels of the clips that a row scored."""
     same = [polars.col(name) == row[name] for name in SCORED]
-    found = book.clips.filter(*same).select("subject", "label").collect().rows()
+    found = collected(book.clips.filter(*same).select("subject", "label")).rows()
     return found[0] if found else None
 
 
@@ -181,6 +181,6 @@ def badged(book: Book, verdicts: Iterable[Verdict]) -> Book:
     told = {
         (one.cell, name): "re-run" if one.agrees else "recomputed" for one in verdicts if one.agrees is not None for name in one.evaluators
     }
-    records = book.records.collect()
+    records = collected(book.records)
     badges = [told.get((cell, evaluator), badge) for cell, evaluator, badge in records.select(*ROW, "badge").iter_rows()]
     return attrs.evolve(book, records=records.with_columns(badge=polars.Series(badges, dtype=polars.String)).lazy())

@@ -58,12 +58,6 @@ class _Lazy(click.RichGroup):
                 raise
             click.echo(f"Error: Cannot write what this command says: {error.strerror}.", err=True)
             os._exit(2)  # whose end would write once more
-        except Exception as error:
-            if type(error).__module__.partition(".")[0] != "polars":  # which is not imported for the sake of its errors
-                raise
-            first = str(error).partition("\n")[0]
-            click.echo(f"Error: A table cannot be read ({first}); mgbench leaderboard merge makes books anew from their stores.", err=True)
-            sys.exit(2)
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})

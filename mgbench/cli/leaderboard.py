@@ -56,10 +56,10 @@ def merge_command(sources: tuple[Path, ...], out: Path) -> None:
     Every figure is recomputed from the predictions on the way. What has other figures than its predictions give, and a cell that has
     other predictions in two SOURCEs, is told, and nothing is written. Exit status: 0 written, 1 not, 2 usage error.
     """
-    from mgbench.boards.compacting import open_book
+    from mgbench.boards.compacting import is_store, open_book
     from mgbench.boards.merging import merge
 
-    if any((out / name).is_dir() for name in ("cells", "derived")):
+    if is_store(out):
         msg = f"--out got {str(out)!r}, which is a store, and would be read as a book from then on; name another folder."
         raise SpecError(msg)
     book, wrong = merge({str(source): open_book(source) for source in sources})

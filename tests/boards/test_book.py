@@ -100,11 +100,13 @@ def test_a_book_that_is_corrupt_in_its_middle_is_a_sentence(mgbench: Command, fi
     compact(finished).write(tmp_path)
     whole = (tmp_path / RECORDS).read_bytes()
     (tmp_path / RECORDS).write_bytes(whole[:200] + bytes(len(whole) // 2) + whole[200 + len(whole) // 2 :])
-    done = mgbench("verify", tmp_path)
+    for words in (("verify",), ("leaderboard", "build"), ("leaderboard", "check"), ("leaderboard", "merge", "--out", tmp_path / "new")):
+        done = mgbench(*words, tmp_path)
 
-    assert done.exit_code == 2
-    assert done.stderr.startswith("Error: ")
-    assert "Traceback" not in done.stderr
+        assert done.exit_code == 2
+        assert done.stderr.startswith("Error: A book cannot be read (")
+        assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(
