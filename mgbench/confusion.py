@@ -1,5 +1,6 @@
 """Confusion matrices and what is read from them; many at once, so that intervals and tests can draw or exchange people."""
 
+import math
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -22,9 +23,9 @@ def classes_of(*numbers: Ints) -> int:
 def confusions(label: Ints, predicted: Ints, subject: Ints, classes: int) -> Floats:
     """Return each subject's confusion matrix `(S, K, K)`, subjects in order."""
     people, index = np.unique(subject, return_inverse=True)
-    counts = np.zeros((len(people), classes, classes))
-    np.add.at(counts, (index, label, predicted), 1)
-    return counts
+    shape = (len(people), classes, classes)
+    counts = np.bincount(np.ravel_multi_index((index, label, predicted), shape), minlength=math.prod(shape))
+    return counts.reshape(shape).astype(float)
 
 
 def accuracy(counts: Floats) -> Floats:

@@ -28,14 +28,21 @@ def interval(counts: Floats, figure: Figure, classes: list[int], level: float = 
     return _drawn(counts, figure, (counts[0].sum(axis=2) > 0)[:, classes], level)
 
 
-def recall_interval(counts: Floats, classes: list[int], level: float = 0.95) -> tuple[float, float] | None:
-    """Return the same interval of the mean recall of these classes, without drawing what they were taken for.
+def recalled(counts: Floats) -> Floats:
+    """Return of each subject how many clips of each class are right, and how many there are `(S, 2, K)`, means over seeds.
+
+    Seeds score the same clips, so that the mean of their recalls is the recall of these.
+    """
+    return np.stack([np.diagonal(counts, axis1=2, axis2=3).mean(axis=0), counts.sum(axis=3).mean(axis=0)], axis=1)
+
+
+def recall_interval(clips: Floats, classes: list[int], level: float = 0.95) -> tuple[float, float] | None:
+    """Return the same interval of the mean recall of these classes, from clips that are right, and all `(S, 2, K)`.
 
     None also where every draw has the same recall, as where all is wrong: that no person was scored who differs says nothing of others.
     """
-    kept = np.stack([np.diagonal(counts, axis1=2, axis2=3), counts.sum(axis=3)], axis=2)[..., classes]  # (R, S, 2, C)
-    kept = kept.mean(axis=0, keepdims=True)  # seeds score the same clips, so that the mean of recalls is the recall of mean counts
-    found = _drawn(kept, lambda drawn: mean_recall(drawn[:, 0], drawn[:, 1]), kept[0, :, 1] > 0, level)
+    kept = clips[..., classes]
+    found = _drawn(kept[None], lambda drawn: mean_recall(drawn[:, 0], drawn[:, 1]), kept[:, 1] > 0, level)
     return None if found is None or found[0] == found[1] else found
 
 

@@ -167,6 +167,6 @@ def sound_progress(told: dict[str, Any]) -> dict[str, Any]:
 
 def shown(text: str) -> str:
     """Return text as a terminal and a file can take it: without escapes, control characters and direction marks."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
     return "".join(letter for letter in _ANSI.sub("", text) if letter in "\n\t" or unicodedata.category(letter) not in _UNSHOWN)

@@ -110,9 +110,9 @@ def test_intervals_of_recalls_are_those_of_whole_matrices(classes: list[int]) ->
     """Drawing only what recalls need changes no interval; where every draw is the same, or a class is rare among people, there is none."""
     counts = np.stack([confusion.confusions(*made(7 + seed, subjects=9), 4) for seed in (0, 1)])
     counts = np.stack([counts[0], counts[0][:, :, [1, 2, 3, 0]]])  # another seed has the same clips
-    found = exchange.recall_interval(counts, classes)
+    found = exchange.recall_interval(exchange.recalled(counts), classes)
     assert found == pytest.approx(exchange.interval(counts, confusion.recall_of(classes), classes))
     right = counts.sum(axis=3)[..., None] * np.eye(4)
-    assert exchange.recall_interval(right, classes) is None
-    assert exchange.recall_interval(counts[:, :2], classes) is None
-    assert exchange.recall_interval(counts, [*classes, 3]) is None
+    assert exchange.recall_interval(exchange.recalled(right), classes) is None
+    assert exchange.recall_interval(exchange.recalled(counts[:, :2]), classes) is None
+    assert exchange.recall_interval(exchange.recalled(counts), [*classes, 3]) is None

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 from mgbench.boards.lines import Board, Line
@@ -28,13 +29,13 @@ def command_sheet(boards: Iterable[Board]) -> Sheet:
     found: dict[tuple[str, str], list[str]] = {}
     for board in boards:
         for line in board.lines:
-            told = shlex.join(_words(board, line)) if line.place.size and not line.facts["imported"] and not line.facts["members"] else ""
+            told = " ".join(map(_quoted, _words(board, line))) if line.place.size and not line.facts["imported"] and not line.facts["members"] else ""
             evaluator = line.facts["own"] if line.still else board.key["evaluator"]
             evaluators = found.setdefault((line.name, told), [])
             if told and evaluator not in evaluators:
                 evaluators.append(evaluator)
     rows = [
-        (name, told and " ".join((told, *(f"-E {shlex.quote(evaluator)}" for evaluator in evaluators))))
+        (name, told and " ".join((told, *(f"-E {_quoted(evaluator)}" for evaluator in evaluators))))
         for (name, told), evaluators in found.items()
     ]
     about = (
@@ -42,6 +43,9 @@ def command_sheet(boards: Iterable[Board]) -> Sheet:
         "data, store and plugins lie is left out. An ensemble is made by mgbench ensemble, and what is imported was handed in."
     )
     return Sheet("Commands", (about,), ("name", "command"), tuple(rows))
+
+
+_quoted = lru_cache(shlex.quote)  # the same words stand in most commands
 
 
 def _words(board: Board, line: Line) -> Iterator[str]:

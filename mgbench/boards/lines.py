@@ -38,7 +38,7 @@ _SAID: Final = frozenset((*COMPARABLE, "evaluator", "seed", "learns", "members",
 _FLAGS: Final = ("learns", "uses_labels", "guided")
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)
 class Line:
     """One row of a board: a method under one evaluator, over its seeds.
 
@@ -58,7 +58,7 @@ class Line:
     counts: Floats
     place: npt.NDArray[np.uint32]
 
-    @property
+    @cached_property
     def role(self) -> str:
         """What it stands on a board for: imported, floor, ceiling or method."""
         if self.facts["imported"]:
@@ -72,7 +72,7 @@ class Line:
         """Whether it scores clips as they are, under no evaluator of features, and so stands beside all of them."""
         return self.facts["method"] is None
 
-    @property
+    @cached_property
     def name(self) -> str:
         """What was compared, in words."""
         facts = self.facts
@@ -167,12 +167,7 @@ def boards_of(book: Book) -> Iterator[Board]:
             msg = f"The book lacks the clips that {lacking}; make it anew by mgbench leaderboard merge."
             raise StoreError(msg)
         label, subject = sets[key["test_digest"], key["target"]]
-        places = np.split(table["rows"].explode().to_numpy(), table["rows"].list.len().cum_sum()[:-1].to_numpy())
-        facts, counts = table.drop("rows").iter_rows(named=True), np.bincount(subject).astype(float)
-        if other := columns.other_people(np.concatenate(places), len(counts)):
-            msg = f"A row of {key['dataset']} counts right clips of {other[0]} people, not of {len(counts)}; mgbench verify tells which."
-            raise StoreError(msg)
-        found = [columns.line(one, place, counts) for one, place in zip(facts, places, strict=True)]
+        found = columns.lines(table, np.bincount(subject).astype(float))
         found += [_constant(label, subject)] if key["target"] == "subject" else []
         yield Board(key, tuple(sorted(found, key=lambda line: (-line.mean, line.name))))
 
@@ -194,19 +189,25 @@ class _Columns:
         right = rows["subject_right"].explode().to_numpy()
         return cls(rows["place"].to_numpy(), rows["seed"].to_numpy(), rows["top1"].to_numpy(), right, begin)
 
-    def other_people(self, rows: Ints, count: int) -> list[int]:
-        """Return of how many people rows count right clips, where that is another number."""
-        found = self.begin[rows + 1] - self.begin[rows]
-        other: list[int] = found[found != count].tolist()
-        return other
-
-    def line(self, facts: dict[str, Any], rows: Ints, counts: Floats) -> Line:
-        """Return the line of some rows, with what they share, of people with so many clips."""
-        if len(rows) > 1 and not np.diff(np.sort(self.seed[rows])).all():
-            msg = f"The book has {facts['method']} twice with one seed; mgbench verify tells where."
+    def lines(self, table: polars.DataFrame, counts: Floats) -> list[Line]:
+        """Return the lines of a table of people with so many clips, from a row each with what its records share, and where they are."""
+        rows, ends = table["rows"].explode().to_numpy(), table["rows"].list.len().cum_sum().to_numpy()
+        begins = np.concatenate([[0], ends[:-1]])
+        told, people = self.begin[rows + 1] - self.begin[rows], len(counts)
+        if (told != people).any():
+            other, dataset = told[told != people][0], table["dataset"][0]
+            msg = f"A row of {dataset} counts right clips of {other} people, not of {people}; mgbench verify tells which."
             raise StoreError(msg)
-        right = self.right[self.begin[rows][:, None] + np.arange(len(counts))]
-        return Line(facts, self.seed[rows], self.top1[rows], right.mean(axis=0) / counts, counts, self.place[rows])
+        seed, top1, place = self.seed[rows], self.top1[rows], self.place[rows]
+        if (twice := np.setdiff1d(np.flatnonzero(np.diff(seed) == 0) + 1, begins)).size:  # a line's rows are in the order of seeds
+            method = table["method"][int(np.searchsorted(ends, twice[0], side="right"))]
+            msg = f"The book has {method} twice with one seed; mgbench verify tells where."
+            raise StoreError(msg)
+        right = np.add.reduceat(self.right[self.begin[rows][:, None] + np.arange(people)], begins, axis=0, dtype=np.float64)
+        means = right / ((ends - begins)[:, None] * counts)
+        facts = table.drop("rows").iter_rows(named=True)
+        cuts = [slice(int(begin), int(end)) for begin, end in zip(begins, ends, strict=True)]
+        return [Line(one, seed[cut], top1[cut], mean, counts, place[cut]) for one, cut, mean in zip(facts, cuts, means, strict=True)]
 
 
 def _grouped(rows: polars.DataFrame) -> polars.DataFrame:

@@ -139,6 +139,6 @@ def _against(board: Board, floor: Line | None) -> list[str]:
     if floor is None or not compared:
         return [""] * len(board.lines)
     gaps = np.stack([line.people - floor.people for line in compared])
-    texts = {id(line): difference_text(float(gap.mean()), float(p) if board.people > 1 else None)
-             for line, gap, p in zip(compared, gaps, adjusted(gaps), strict=True)}  # fmt: skip
+    told = zip(compared, gaps.mean(axis=1).tolist(), adjusted(gaps).tolist(), strict=True)
+    texts = {id(line): difference_text(gap, p if board.people > 1 else None) for line, gap, p in told}
     return [texts.get(id(line), "") for line in board.lines]

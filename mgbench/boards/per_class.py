@@ -64,14 +64,13 @@ def _recall_sheet(tally: Tally, best: Line, counts: Floats, predicted: Mapping[i
 
 def _recalls(counts: Floats, order: list[int]) -> list[tuple[str, str, str]]:
     """Return the recall of each class with both intervals; nothing where it has no scored clip."""
-    mean = counts.sum(axis=1).mean(axis=0)
-    found = []
+    clips, found = exchange.recalled(counts), []
     for number in order:
-        right, total = mean[number, number], mean[number].sum()
+        right, total = clips[:, :, number].sum(axis=0)
         if not total:
             found.append(("", "", ""))
             continue
-        found.append((percent(right / total), _wilson(right, total), span_text(exchange.recall_interval(counts, [number]))))
+        found.append((percent(right / total), _wilson(right, total), span_text(exchange.recall_interval(clips, [number]))))
     return found
 
 

@@ -6,12 +6,16 @@ weighing the same, so that a person with a way of their own counts once and not 
 
 import itertools
 from functools import cache
-from typing import Final
+from typing import Final, TypeAlias
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 
-from mgbench.stats import Floats
+from mgbench.stats import Bools, Floats
+
+
+Places: TypeAlias = npt.NDArray[np.intp]
 
 
 #: Up to so many subjects signs are flipped, in every way; beyond, a t-test does as well, and its p-values can be small.
@@ -26,19 +30,45 @@ def fewest_to_tell(level: float = LEVEL) -> int:
     return next(count for count in itertools.count(1) if 2.0 ** (1 - count) <= level)
 
 
-def adjusted(differences: Floats, level: float = 1.0) -> Floats:
+def adjusted(differences: Floats) -> Floats:
     """Return two-sided p-values of paired differences `(P, S)`, P comparisons on S subjects, corrected for there being P of them.
 
     All of these p-values hold at once: the chance that any comparison without a true difference falls below a level is at most that
     level. The correction steps down from the clearest comparison to the next, as Holm's does. Where subjects are few, Holm's sum of
     p-values is never small, since none can be below 2^(1-S); there, signs are flipped for all comparisons together, and each is held
     against the largest statistic of those not yet told apart [Westfall and Young 1993; Romano and Wolf 2005]. Of one subject, nothing
-    can be told, and all are 1. Of p-values above `level` no more than that need be right, which is quicker for many comparisons.
+    can be told, and all are 1.
     """
     comparisons, subjects = differences.shape
     if subjects == 1 or not comparisons:
         return np.ones(comparisons)
-    return _flipped(differences, level) if subjects <= FEW else _holm(differences)
+    if subjects > FEW:
+        return _holm(differences)
+    p, last = np.ones(comparisons), 0.0
+    flips = _Flips.of(differences)
+    for number, part in reversed(list(enumerate(flips.parts))):
+        p[part] = np.maximum(np.maximum.accumulate(flips.shares(number)[::-1])[::-1], last)
+        last = p[part[0]]
+    return p
+
+
+def told_apart(differences: Floats, level: float = LEVEL) -> Bools:
+    """Return which of many comparisons `(P, S)` have an adjusted p-value of a level at most, without computing all of these."""
+    comparisons, subjects = differences.shape
+    apart = np.zeros(comparisons, dtype=bool)
+    if subjects > FEW:
+        return _holm(differences) <= level
+    if subjects < fewest_to_tell(level):
+        return apart
+    flips = _Flips.of(differences)
+    for number, part in reversed(list(enumerate(flips.parts))):
+        if flips.bound(number) > level:
+            apart[part] = np.logical_and.accumulate((flips.shares(number) <= level)[::-1])[::-1]
+            if not apart[part[0]]:
+                break
+        else:
+            apart[part] = True
+    return apart
 
 
 def paired_p(differences: Floats) -> float:
@@ -46,26 +76,48 @@ def paired_p(differences: Floats) -> float:
     return float(adjusted(differences[None])[0])
 
 
-def _flipped(differences: Floats, level: float) -> Floats:
-    """Return p-values by every flip of subjects' signs, the same one for all comparisons, in steps down to the first above a level."""
-    unit, signs = _unit(differences), _signs(differences.shape[1])
-    found = np.abs(unit.sum(axis=1))
-    order = np.argsort(found, kind="stable")  # from the least clear comparison to the clearest
-    size = max(1, _IN_CACHE // len(signs))
-    parts = [order[place : place + size] for place in range(0, len(order), size)]
-    largest = [np.zeros(len(signs))]  # of every flip, among what is less clear than a part
-    for part in parts[:-1]:
-        sums = unit[part] @ signs.T
-        largest.append(np.maximum(largest[-1], np.maximum(sums.max(axis=0), -sums.min(axis=0))))
-    p, last = np.ones(len(order)), 0.0
-    for part, below in zip(reversed(parts), reversed(largest), strict=True):
-        flipped = np.maximum.accumulate(np.vstack([below, np.abs(unit[part] @ signs.T)]))[1:]
-        own = (flipped >= found[part, None] - _ROUNDING).mean(axis=1)
-        p[part] = np.maximum(np.maximum.accumulate(own[::-1])[::-1], last)
-        last = p[part[0]]
-        if last > level:
-            break
-    return p
+@attrs.frozen(eq=False)
+class _Flips:
+    """Comparisons under every flip of subjects' signs, in parts of which the last holds the clearest, and each part's last is its clearest.
+
+    Args:
+        unit: the comparisons' differences, scaled `(P, S)`.
+        signs: of every flip `(F, S)`.
+        found: the comparisons' own statistics, from which on another one counts `(P,)`.
+        parts: places of the comparisons.
+        largest: statistic of every flip among what is less clear than each part `(F,)`, and last of all among everything.
+    """
+
+    unit: Floats
+    signs: Floats
+    found: Floats
+    parts: list[Places]
+    largest: list[Floats]
+
+    @classmethod
+    def of(cls, differences: Floats) -> "_Flips":
+        """Return those of some comparisons `(P, S)`."""
+        unit, signs = _unit(differences), _signs(differences.shape[1])
+        found = np.abs(unit.sum(axis=1)) - _ROUNDING
+        order = np.argsort(found, kind="stable")
+        size = max(1, _IN_CACHE // len(signs))
+        parts = [order[place : place + size] for place in range(0, len(order), size)]
+        sums, largest = np.empty((size, len(signs))), [np.zeros(len(signs))]
+        for part in parts:
+            flipped = np.matmul(unit[part], signs.T, out=sums[: len(part)])
+            largest.append(np.maximum(largest[-1], np.abs(flipped, out=flipped).max(axis=0)))
+        return cls(unit, signs, found, parts, largest)
+
+    def shares(self, number: int) -> Floats:
+        """Return of each comparison of a part the share of flips in which its own statistic or that of a less clear one is as large."""
+        part = self.parts[number]
+        flipped = np.vstack([self.largest[number], np.abs(self.unit[part] @ self.signs.T)])
+        found: Floats = (np.maximum.accumulate(flipped)[1:] >= self.found[part, None]).mean(axis=1)
+        return found
+
+    def bound(self, number: int) -> float:
+        """Return what no such share of a part exceeds: that of its least clear comparison, held against the whole part."""
+        return float((self.largest[number + 1] >= self.found[self.parts[number][0]]).mean())
 
 
 def _unit(differences: Floats) -> Floats:
@@ -86,7 +138,9 @@ def _holm(differences: Floats) -> Floats:
     from scipy.special import stdtr  # scipy.stats takes six times as long to import
 
     count = differences.shape[1]
-    mean, error = differences.mean(axis=1), differences.std(axis=1, ddof=1) / np.sqrt(count)
+    mean = differences.mean(axis=1)
+    apart = differences - mean[:, None]
+    error = np.sqrt(np.einsum("ps,ps->p", apart, apart) / ((count - 1) * count))
     sure = np.where(mean == 0, 0.0, np.inf)
     p = 2 * stdtr(count - 1, -np.abs(np.divide(mean, error, out=sure, where=error > 0)))
     order = np.argsort(-p, kind="stable")
@@ -94,7 +148,7 @@ def _holm(differences: Floats) -> Floats:
     return _unordered(np.maximum.accumulate(scaled[::-1])[::-1], order)
 
 
-def _unordered(values: Floats, order: npt.NDArray[np.intp]) -> Floats:
+def _unordered(values: Floats, order: Places) -> Floats:
     found = np.empty_like(values)
     found[order] = values
     return found
@@ -109,7 +163,7 @@ def rank_intervals(figures: Floats, level: float = LEVEL) -> list[tuple[int, int
     rows = len(figures)
     one, other = np.triu_indices(rows, 1)
     gaps = figures[one] - figures[other]
-    apart = adjusted(gaps, level) <= level
+    apart = told_apart(gaps, level)
     better = np.zeros((rows, rows), dtype=bool)  # [a, b]: a is surely better than b
     ahead = gaps.mean(axis=1) > 0
     better[one, other], better[other, one] = apart & ahead, apart & ~ahead

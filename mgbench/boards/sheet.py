@@ -16,13 +16,13 @@ import attrs
 from mgbench.shape import shown
 
 
-#: What Markdown, HTML and the mathematics of GitHub read as anything but themselves.
-_MARKDOWN: Final = str.maketrans({letter: f"&#{ord(letter)};" for letter in "|`*\\$~#"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-#: A bracket that would make a link or define one, and an underscore that is not inside a word.
-_LINK: Final = re.compile(r"(?<=\])[(:\[]|(?<![^\W_])_|_(?![^\W_])")
+#: What Markdown, HTML and the mathematics of GitHub read as anything but themselves, among it a bracket that would make a link or define
+#: one, and an underscore that is not inside a word. Each way begins with a letter and looks around afterwards, which is found fast.
+_MARKDOWN: Final = re.compile(r"[|`*\\$~#&<>]|[(:\[](?<=\].)|_(?:(?<![^\W_]_)|(?![^\W_]))")
+_ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 #: What begins a list, a rule or a heading's underline where it begins a paragraph.
 _BLOCK: Final = re.compile(r"[+=-]|\d+[.)]")
-_LATEX: Final = str.maketrans(
+_MACROS: Final = (
     {letter: f"\\{letter}" for letter in "&%$#_{}"}
     | {letter: f"{{{letter}}}" for letter in "[]*"}  # `\\*` and `\\[` are commands of rows
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "`": r"\textasciigrave{}", '"': "''"}
@@ -30,6 +30,7 @@ _LATEX: Final = str.maketrans(
     | {"±": r"\textpm{}", "\N{MULTIPLICATION SIGN}": r"\texttimes{}", "\N{MINUS SIGN}": "$-$", "…": r"\dots{}", "°": r"\textdegree{}"}
     | {"≈": r"$\approx$", "≤": r"$\leq$", "≥": r"$\geq$", "→": r"$\rightarrow$"}
 )  # fmt: skip
+_LATEX: Final = re.compile(f"[{re.escape(''.join(_MACROS))}]|-(?=-)")  # two hyphens would join to a dash
 #: What spreadsheets take for the beginning of a formula, full-width forms among them, and what of it is a number or a difference.
 _FORMULA: Final = re.compile(r"[=+\-@\uff0b\uff0d\uff1d\uff20].")
 _NUMBER: Final = re.compile(r"[+-]?[\d.][\d.,% ±()p=<]*(?:[eE][+-]?\d+)?")
@@ -59,8 +60,8 @@ class Sheet:
     @property
     def numeric(self) -> tuple[bool, ...]:
         """Whether all texts of a column are numbers, so that it is set to the right."""
-        columns = [[row[place] for row in self.rows] for place in range(len(self.heads))]
-        return tuple(any(column) and all(_is_number(text) for text in column if text) for column in columns)
+        columns = [{row[place] for row in self.rows} - {""} for place in range(len(self.heads))]
+        return tuple(bool(column) and all(map(_is_number, column)) for column in columns)
 
 
 @lru_cache(_REMEMBERED)
@@ -76,7 +77,7 @@ def _line(text: str) -> str:
 @lru_cache(_REMEMBERED)
 def escape(text: str) -> str:
     """Return text that Markdown and HTML show as it is, on one line, and that breaks no table; it may still begin a list or a heading."""
-    return _LINK.sub(lambda found: f"&#{ord(found[0])};", _line(text).translate(_MARKDOWN))
+    return _MARKDOWN.sub(lambda found: _ENTITIES.get(found[0], f"&#{ord(found[0])};"), _line(text))
 
 
 def markdown(sheet: Sheet) -> str:
@@ -104,7 +105,7 @@ def latex(sheet: Sheet) -> str:
 
 @lru_cache(_REMEMBERED)
 def _latex(text: str) -> str:
-    return re.sub("-(?=-)", "-{}", _line(text).translate(_LATEX))  # two hyphens would join to a dash
+    return _LATEX.sub(lambda found: _MACROS.get(found[0], "-{}"), _line(text))
 
 
 def csv_text(sheets: Iterable[Sheet]) -> str:
@@ -120,9 +121,11 @@ def csv_text(sheets: Iterable[Sheet]) -> str:
     rows = csv.writer(written, lineterminator="\n")
     rows.writerow(["table", *map(_cell, heads)])
     for sheet in kept:
+        place = {head: number for number, head in enumerate(sheet.heads)}
+        order = [place.get(head, len(place)) for head in heads]
         for row in sheet.rows:
-            texts = dict(zip(sheet.heads, row, strict=True))
-            rows.writerow([_cell(sheet.title), *(_cell(texts.get(head, "")) for head in heads)])
+            texts = [*map(_cell, row), ""]
+            rows.writerow([_cell(sheet.title), *(texts[number] for number in order)])
     return written.getvalue()
 
 

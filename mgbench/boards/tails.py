@@ -84,6 +84,7 @@ def _order_sheet(tally: Tally, predicted: Mapping[int, Ints]) -> Sheet:
     """Return the recall of each group, and each row's rank by each metric."""
     groups = groups_of(tally)
     counts = {id(line): tally.matrices(line, predicted) for line in tally.lines} if groups else {}
+    clips = {key: exchange.recalled(one) for key, one in counts.items()}
     recalls = {name: [recall_of(classes)(counts[id(line)].sum(axis=1)) for line in tally.lines] for name, classes in groups.items()}
     figures = {name: np.array([figure_of(line, name) for line in tally.lines]) for name in METRICS}
     figures |= {f"recall of {name}": np.array([one.mean() for one in recalls[name]]) for name in list(groups)[-1:]}
@@ -94,7 +95,7 @@ def _order_sheet(tally: Tally, predicted: Mapping[int, Ints]) -> Sheet:
     for number, line in enumerate(tally.lines):
         texts = [line.role, tally.board.called(line)]
         for name, classes in groups.items():
-            texts += [_over_seeds(recalls[name][number]), span_text(exchange.recall_interval(counts[id(line)], classes))]
+            texts += [_over_seeds(recalls[name][number]), span_text(exchange.recall_interval(clips[id(line)], classes))]
         texts += [_metric(line, name) for name in METRICS]
         rows.append((*texts, *(str(one[number]) for one in ranks.values())))
     return Sheet(f"Long tail: {title_of(tally.board)}", tuple(_about(tally, groups, figures)), tuple(heads), tuple(rows))

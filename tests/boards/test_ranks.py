@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import permutation_test, ttest_rel
 from statsmodels.stats.multitest import multipletests
 
-from mgbench.boards.ranks import FEW, adjusted, fewest_to_tell, paired_p, rank_intervals
+from mgbench.boards.ranks import FEW, adjusted, fewest_to_tell, paired_p, rank_intervals, told_apart
 from mgbench.stats import Floats
 
 
@@ -92,16 +92,14 @@ def test_steps_down_are_westfall_and_youngs(seed: int) -> None:
 
 @pytest.mark.parametrize("subjects", [1, 2, 5, 6, 8, FEW, FEW + 1])
 @pytest.mark.parametrize("level", [0.05, 0.2, 0.5])
-def test_p_values_up_to_a_level_are_those_of_all(subjects: int, level: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where only small p-values are asked for, these are right, and all others are above the level."""
-    monkeypatch.setattr("mgbench.boards.ranks._IN_CACHE", 64)
-    for seed in range(5):
+def test_what_is_told_apart_has_small_p_values(subjects: int, level: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which comparisons are told apart at a level is what all p-values say, however many are looked at together."""
+    for seed, together in itertools.product(range(5), (64, 256, 2**16)):
+        monkeypatch.setattr("mgbench.boards.ranks._IN_CACHE", together)
         rng = np.random.default_rng(seed)
         differences = rng.normal(rng.choice([0.0, 1.0, 3.0], size=(40, 1)), 1, size=(40, subjects)).round(1)
-        whole, some = adjusted(differences), adjusted(differences, level)
 
-        assert (some <= level).tolist() == (whole <= level).tolist()
-        assert some[whole <= level] == pytest.approx(whole[whole <= level])
+        assert told_apart(differences, level).tolist() == (adjusted(differences) <= level).tolist()
 
 
 def test_comparisons_in_pieces_are_those_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
