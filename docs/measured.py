@@ -3,11 +3,11 @@
 from functools import cache
 from pathlib import Path
 
-from mgbench.boards.book import is_book
 from mgbench.boards.compacting import open_book
 from mgbench.boards.lines import Board
 from mgbench.boards.measured import ranks_of, title_of
 from mgbench.boards.pages import paged_boards
+from mgbench.boards.sources import is_book
 from mgbench.boards.texts import percent
 
 

@@ -100,7 +100,7 @@ def made(rows: int) -> Book:
         polars.col("predicted", "rank").cast(polars.List(polars.UInt16)),
         polars.col("subject_right").cast(polars.List(polars.UInt32)),
     )
-    return Book(records.lazy(), polars.DataFrame(clips, schema=CLIPS).lazy())
+    return Book((records.lazy(),), polars.DataFrame(clips, schema=CLIPS).lazy())
 
 
 def measure(what: str, *words: str | Path) -> None:

@@ -1,11 +1,13 @@
-"""Books: the records of stores compacted into two parquet files, small enough to be shared and quick to be read lazily.
+"""Books: the records of stores compacted into three parquet files, small enough to be shared and quick to be read lazily.
 
-`records.parquet` has one row a cell and evaluator, its predictions as lists; `clips.parquet` one row a set of clips that was scored.
-Neither names a clip or a person: clips stand in the order of their ids, people are numbered within the set.
+`records.parquet` has one row a cell and evaluator, `predictions.parquet` in the same order what it predicted, as lists, of which boards
+read few; `clips.parquet` one row a set of clips that was scored. None names a clip or a person: clips stand in the order of their ids,
+people are numbered within the set.
 """
 
 import io
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -13,9 +15,11 @@ import attrs
 import numpy as np
 import polars
 
+from mgbench.boards.sources import CLIPS_FILE, PREDICTIONS_FILE, RECORDS_FILE
 from mgbench.clips import Ints
 from mgbench.records import INTERVAL, METRICS, UNREADABLE
 from mgbench.store import StoreError, write_bytes
+from mgbench.words import counted
 
 
 #: Identity of a row, and of a scored set; two evaluators of one cell may tell different things of the same clips.
@@ -23,6 +27,7 @@ ROW: Final = ("cell", "evaluator")
 SCORED: Final = ("test_digest", "target")
 #: Of each clip what was predicted and how many answers came before the right one; of each person how many clips were right.
 LISTS: Final = {"predicted": polars.List(polars.UInt16), "rank": polars.List(polars.UInt16), "subject_right": polars.List(polars.UInt32)}
+PREDICTIONS: Final = ("predicted", "rank")
 #: What every row has, beside its figures.
 ADDED: Final[dict[str, Any]] = {
     **dict.fromkeys(("cell", "evaluator", "dataset", "status", "reason", *SCORED, "badge"), polars.String),
@@ -50,35 +55,69 @@ _KINDS: Final[dict[str, Any]] = {
     **dict.fromkeys(("seed", "test_reads", "steps", "batch_size", "threads"), polars.Int64),
     **ADDED,
 }
-#: Rows that are compressed together, few, so that some can be read without the others; rows further apart are read one by one.
-_TOGETHER: Final = 8192
+#: Rows that are compressed together: many of what is read whole, few of predictions, of which some are read without the others.
+_TOGETHER, _FEW = 2**16, 2**10
 #: More classes than any data set has; a number beyond is not what somebody answered.
 MOST_CLASSES: Final = 1024
-RECORDS_FILE, CLIPS_FILE = "records.parquet", "clips.parquet"
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)
 class Book:
-    """Records and the clips that they scored, as polars frames that are read when they are asked for."""
+    """Records and the clips that they scored, as polars frames that are read when they are asked for.
 
-    records: polars.LazyFrame
+    Args:
+        files: columns of the records, side by side.
+        clips: the sets of clips that were scored.
+    """
+
+    files: tuple[polars.LazyFrame, ...]
     clips: polars.LazyFrame
+
+    @property
+    def records(self) -> polars.LazyFrame:
+        """All columns of the records."""
+        return polars.concat(self.files, how="horizontal")
+
+    def select(self, names: Collection[str]) -> polars.LazyFrame:
+        """Return some columns of the records; files that have none of them are not read."""
+        own = [(file, [name for name in names if name in file.collect_schema()]) for file in self.files]
+        return polars.concat([file.select(some) for file, some in own if some], how="horizontal")
 
     @property
     def rows(self) -> int:
         """How many records there are."""
-        return int(collected(self.records.select(polars.len())).item())
+        return int(collected(self.files[0].select(polars.len())).item())
 
     @property
     def scored(self) -> int:
         """How many of them have figures."""
-        return int(collected(self.records.select(polars.col("evaluator").is_not_null().sum())).item())
+        return int(collected(self.select(("evaluator",)).select(polars.all().is_not_null().sum())).item())
+
+    @cached_property
+    def spans(self) -> dict[str, tuple[int, int, int]]:
+        """First place of each data set, the one after its last, and how many records it has; empty the name of what is not known."""
+        told = self.select(("dataset",)).with_row_index("place").group_by("dataset")
+        found = collected(told.agg(polars.min("place"), last=polars.max("place"), count=polars.len()))
+        return {name or "": (first, last + 1, count) for name, first, last, count in found.iter_rows()}
+
+    def placed(self, names: Collection[str], datasets: Collection[str] | None = None) -> polars.LazyFrame:
+        """Return some columns of the records, or of some data sets' alone, and their place; of others only rows between are read."""
+        told = self.select({"dataset", *names})
+        if datasets is None:
+            return told.with_row_index("place")
+        parts = []
+        for name in sorted(datasets, key=lambda name: self.spans[name]):
+            first, end, count = self.spans[name]
+            part = told.slice(first, end - first).with_row_index("place", offset=first)
+            own = polars.col("dataset").cast(polars.String) == name if name else polars.col("dataset").is_null()
+            parts.append(part if count == end - first else part.filter(own))
+        return polars.concat(parts) if parts else told.with_row_index("place").clear()
 
     def at(self, places: Iterable[int], column: str) -> dict[int, Any]:
         """Return one column of the rows at some places, without reading those far from them."""
         wanted = np.unique(np.fromiter(places, np.int64))
-        runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > _TOGETHER) + 1) if len(wanted) else []
-        told = self.records.select(column)
+        runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > _FEW) + 1) if len(wanted) else []
+        told = self.select((column,))
         read = ((run, collected(told.slice(int(run[0]), int(run[-1] - run[0]) + 1))[column]) for run in runs)
         found = {int(place): rows[int(place - run[0])] for run, rows in read for place in run}
         if any(one is not None and one.null_count() for one in found.values()):
@@ -100,11 +139,17 @@ class Book:
         return found
 
     def write(self, folder: Path) -> None:
-        """Write both files; the records come last, so that their presence means that both are whole."""
-        words = polars.col(name for name in WORDS if name in self.records.collect_schema()).cast(polars.Categorical)
-        for name, frame in ((CLIPS_FILE, self.clips), (RECORDS_FILE, self.records.with_columns(words))):
+        """Write the files; the records come last, so that their presence means that all are whole."""
+        records = self.records
+        words = polars.col(name for name in WORDS if name in records.collect_schema()).cast(polars.Categorical)
+        written = (
+            (CLIPS_FILE, self.clips, _TOGETHER),
+            (PREDICTIONS_FILE, records.select(PREDICTIONS), _FEW),
+            (RECORDS_FILE, records.drop(PREDICTIONS).with_columns(words), _TOGETHER),
+        )
+        for name, frame, together in written:
             buffer = io.BytesIO()
-            collected(frame).write_parquet(buffer, compression="zstd", row_group_size=_TOGETHER)
+            collected(frame).write_parquet(buffer, compression="zstd", row_group_size=together)
             write_bytes(folder / name, buffer.getvalue())
 
 
@@ -118,26 +163,29 @@ def collected(frame: polars.LazyFrame, engine: Literal["auto", "streaming"] = "a
         raise StoreError(msg) from error
 
 
-def is_book(source: Path) -> bool:
-    """Tell whether a folder is a book; a store is none."""
-    return (source / RECORDS_FILE).is_file()
-
-
 def read_book(source: Path) -> Book:
     """Return the book of a folder, or raise `StoreError`."""
+    names = (RECORDS_FILE, PREDICTIONS_FILE, CLIPS_FILE)
+    if lacking := [name for name in names if not (source / name).is_file()]:
+        raise _refusal(source, f"lacks {' and '.join(lacking)}")
     try:
-        found = Book(*(polars.scan_parquet(source / name) for name in (RECORDS_FILE, CLIPS_FILE)))
-        columns = [(frame.collect_schema(), needed) for frame, needed in ((found.records, ADDED), (found.clips, CLIPS))]
+        records, predictions, clips = (polars.scan_parquet(source / name) for name in names)
+        has = [frame.collect_schema() for frame in (records, predictions, clips)]
+        rows, answered = (frame.select(polars.len()).collect().item() for frame in (records, predictions))
     except UNREADABLE as error:
         first = str(error).partition("\n")[0]
         raise _refusal(source, f"cannot be read ({first})") from error
-    if lacking := [name for has, needed in columns for name in needed.keys() - set(has)]:
-        raise _refusal(source, f"lacks the columns {', '.join(sorted(lacking))}")
-    for (has, _), kinds in zip(columns, (_KINDS, CLIPS), strict=True):
-        for name, kind in has.items():
+    if twice := sorted(set(has[0]) & set(has[1])):
+        raise _refusal(source, f"has the columns {', '.join(twice)} in two files")
+    if rows != answered:
+        raise _refusal(source, f"has {counted(rows, 'record')} and {counted(answered, 'row')} of predictions")
+    for found, needed, kinds in ((has[0] | has[1], ADDED, _KINDS), (has[2], CLIPS, CLIPS)):
+        if lacking := sorted(needed.keys() - set(found)):
+            raise _refusal(source, f"lacks the columns {', '.join(lacking)}")
+        for name, kind in found.items():
             if name in kinds and not _alike(kind, kinds[name]):
                 raise _refusal(source, f"has {kind} in the column {name!r}, which holds {kinds[name]}")
-    return found
+    return Book((records, predictions), clips)
 
 
 def _refusal(source: Path, fault: str) -> StoreError:

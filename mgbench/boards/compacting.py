@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import polars
 
-from mgbench.boards.book import ADDED, CLIPS, MOST_CLASSES, ROW, SCORED, Book, is_book, read_book
+from mgbench.boards.book import ADDED, CLIPS, MOST_CLASSES, ROW, SCORED, Book, read_book
 from mgbench.boards.checking import wrong_rows
+from mgbench.boards.sources import check_folder, is_book
 from mgbench.clips import Ints
 from mgbench.records import read_records, read_scores
 from mgbench.scoring import Scores, ranks
@@ -19,21 +20,6 @@ def open_book(source: Path) -> Book:
     """Return the book of a folder, or of a store, which is compacted in memory; nothing is recomputed. Raise `StoreError` without one."""
     check_folder(source)
     return read_book(source) if is_book(source) else compact(source)
-
-
-def check_folder(source: Path) -> None:
-    """Raise `StoreError` where there is no folder that is a store or a book."""
-    if not source.is_dir():
-        msg = f"There is no folder {str(source)!r}; give a store, or a book that mgbench leaderboard merge made."
-        raise StoreError(msg)
-    if not is_book(source) and not is_store(source):
-        msg = f"The folder {str(source)!r} is neither a store that mgbench run filled nor a book that mgbench leaderboard merge made."
-        raise StoreError(msg)
-
-
-def is_store(folder: Path) -> bool:
-    """Tell whether a folder has what runs and imports make."""
-    return any((folder / name).is_dir() for name in ("cells", "derived"))
 
 
 def board_book(source: Path) -> Book:
@@ -47,7 +33,7 @@ def compact(store: Path) -> Book:
     frame = polars.DataFrame(list(_rows(store, sets)), infer_schema_length=None, strict=False)
     frame = frame.with_columns(polars.lit(None, dtype).alias(name) for name, dtype in ADDED.items() if name not in frame.columns)
     frame = frame.with_columns(polars.col(name).cast(dtype) for name, dtype in ADDED.items()).drop("folder", "classes", strict=False)
-    return Book(frame.lazy(), polars.DataFrame(list(sets.values()), schema=CLIPS).lazy())
+    return Book((frame.lazy(),), polars.DataFrame(list(sets.values()), schema=CLIPS).lazy())
 
 
 def _rows(store: Path, sets: dict[tuple[str, str], dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -99,4 +85,4 @@ def without_wrong(book: Book) -> Book:
     found, bad = book.records.join(table, on=list(ROW), how="left"), polars.col("wrong").is_not_null()
     changes = {"status": polars.lit("inconsistent"), "reason": polars.col("wrong"), "evaluator": polars.lit(None, polars.String)}
     marked = found.with_columns(polars.when(bad).then(new).otherwise(name).alias(name) for name, new in changes.items())
-    return Book(marked.drop("wrong"), book.clips)
+    return Book((marked.drop("wrong"),), book.clips)

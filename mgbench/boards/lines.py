@@ -4,7 +4,7 @@ Rows of different data, preprocessing, stream, fit set, target or track never sh
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from typing import Any, Final
 
@@ -152,9 +152,9 @@ def named(parts: list[str], pretrain_on: str | None, augmentation: str) -> str:
     return f"{' / '.join(parts)}{before}{'' if augmentation == 'default' else f' -a {augmentation}'}".strip()
 
 
-def boards_of(book: Book) -> Iterator[Board]:
-    """Yield the tables of a book, data set by data set and track by track."""
-    rows = _scored(book)
+def boards_of(book: Book, datasets: Collection[str] | None = None) -> Iterator[Board]:
+    """Yield the tables of a book, or those of some data sets, data set by data set and track by track."""
+    rows = _scored(book, datasets)
     if rows.is_empty():
         return
     sets, columns = book.sets(), _Columns.of(rows)
@@ -211,9 +211,10 @@ class _Columns:
 
 
 def _grouped(rows: polars.DataFrame) -> polars.DataFrame:
-    """Return a row a line: what its records share, means over them, and where they are, in the order of seeds."""
-    own = [*(name for name in _TABLE if name in rows.columns), *_NAMES, *_FLAGS]
-    alike = [name for name in own if name != "dataset" and rows[name].n_unique() == 1]  # which need no room in a key of each row
+    """Return a row a line: what its records share, means over them, where they are, in the order of seeds, and the track of the trained."""
+    own = [*COMPARABLE, "evaluator", *_NAMES, *_FLAGS]
+    same = rows.select(polars.col(name).eq_missing(polars.col(name).first()).all() for name in own).row(0)
+    alike = [name for name, one in zip(own, same, strict=True) if one and name != "dataset"]  # which need no room in a key of each row
     known = [name for name in (*METRICS, *COSTS, *INTERVAL) if rows[name].dtype.is_numeric()]
     means = (
         polars.col(alike).first(),
@@ -224,8 +225,12 @@ def _grouped(rows: polars.DataFrame) -> polars.DataFrame:
     )
     keys = [name for name in own if name not in alike]
     grouped = rows.with_row_index("rows").lazy().group_by(keys, maintain_order=True).agg(*means)
-    found = collected(grouped, "streaming")  # in a third of the memory
-    return found.with_columns(polars.col(polars.Categorical).cast(polars.String))
+    found = collected(grouped, "streaming").with_columns(polars.col(polars.Categorical).cast(polars.String))  # in a third of the memory
+    given, learns = polars.any_horizontal(polars.col(name).is_not_null() for name in _BUDGET), polars.col("learns")
+    return found.with_columns(
+        track=polars.when(given & learns).then(polars.lit(EQUAL)).when(learns).then(polars.lit(RECIPE)),
+        spent=polars.when(given & learns).then(polars.format("{} steps of {} clips", *_SPENT)),
+    )
 
 
 def _constant(label: Ints, subject: Ints) -> Line:
@@ -246,12 +251,12 @@ def _constant(label: Ints, subject: Ints) -> Line:
     )
 
 
-def _scored(book: Book) -> polars.DataFrame:
-    """Return the scored rows with the track of those that are trained."""
+def _scored(book: Book, datasets: Collection[str] | None) -> polars.DataFrame:
+    """Return the scored rows of data sets."""
     wanted = {*COMPARABLE, *_NAMES, *_FLAGS, *METRICS, *COSTS, *INTERVAL, "evaluator", "seed", "test_reads", "stale", "badge"}
-    has = set(book.records.collect_schema())
-    placed = book.records.with_row_index("place").filter(polars.col("evaluator").is_not_null())
-    found = collected(placed.select("place", "subject_right", *sorted(wanted & has)))
+    has = {name for file in book.files for name in file.collect_schema()}
+    scored = book.placed(["subject_right", *sorted(wanted & has)], datasets).filter(polars.col("evaluator").is_not_null())
+    found = collected(scored)
     if found.is_empty():
         return found
     unsaid = found.select("subject_right", *(name for name in _SAID if name in has)).null_count().row(0, named=True)
@@ -262,13 +267,10 @@ def _scored(book: Book) -> polars.DataFrame:
     if lacking := [*(_SAID - has), *(name for name, count in unsaid.items() if count)]:
         msg = f"The book has a row without {', '.join(sorted(lacking))}; make it anew by mgbench leaderboard merge."
         raise StoreError(msg)
-    found = found.with_columns(polars.lit(None).alias(name) for name in sorted(wanted - has))
-    words = [name for name in WORDS if name in wanted]
-    given, learns = polars.any_horizontal(polars.col(name).is_not_null() for name in _BUDGET), polars.col("learns")
+    words = [name for name in WORDS if name in wanted & has]
     return found.with_columns(
+        *(polars.lit(None).alias(name) for name in sorted(wanted - has)),
         *(polars.col(name).cast(polars.Categorical) for name in words),  # which are grouped many times as fast as texts
-        track=polars.when(given & learns).then(polars.lit(EQUAL)).when(learns).then(polars.lit(RECIPE)).cast(polars.Categorical),
-        spent=polars.when(given & learns).then(polars.format("{} steps of {} clips", *_SPENT)).cast(polars.Categorical),
     )
 
 

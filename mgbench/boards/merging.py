@@ -27,7 +27,7 @@ def merge(books: Mapping[str, Book]) -> tuple[Book, list[str]]:
         .unique("cell", keep="first", maintain_order=True)
     )
     clips = clips.drop("source").unique(SCORED, keep="first", maintain_order=True)
-    return Book(polars.concat([scored, rest]).drop("source").lazy(), clips.lazy()), wrong
+    return Book((polars.concat([scored, rest]).drop("source").lazy(),), clips.lazy()), wrong
 
 
 def _conflicts(records: polars.DataFrame) -> Iterator[str]:

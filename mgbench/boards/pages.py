@@ -1,26 +1,19 @@
-"""Pages of a leaderboard: the tables of one data set and track, in every format, written to files and checked against them."""
+"""Pages of a leaderboard: the tables of one data set and track, in every format."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
-from pathlib import Path
-from typing import Final
 
 import attrs
 import polars
 
 from mgbench.boards.book import Book, collected
 from mgbench.boards.commands import command_sheet
+from mgbench.boards.files import names
 from mgbench.boards.lines import Board, boards_of
 from mgbench.boards.measured import board_sheet, cost_sheet
 from mgbench.boards.published import published_sheets, shipped_numbers
 from mgbench.boards.sheet import Sheet, csv_text, escape, latex, markdown
 from mgbench.boards.tails import tail_sheets
-from mgbench.part import slug_of
-from mgbench.store import list_folder, write_bytes
-
-
-FORMATS: Final = ("md", "csv", "tex")
 
 
 @attrs.frozen
@@ -28,16 +21,21 @@ class Page:
     """The tables of one data set and track.
 
     Args:
-        name: of its files, without what tells the format.
-        title: of the whole.
+        dataset: the name of the data set, empty where it is not known.
+        track: the track; empty on the page of a data set without any result.
         boards: what was measured.
         others: what stands beside it.
     """
 
-    name: str
-    title: str
+    dataset: str
+    track: str
     boards: tuple[Sheet, ...]
     others: tuple[Sheet, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What the page is called."""
+        return f"{self.dataset or 'unknown data'}, {self.track or 'no result'}"
 
     def text(self, form: str) -> str:
         """Return the page in one of the formats; CSV holds the boards alone."""
@@ -57,74 +55,42 @@ def _told_once(sheets: Iterable[Sheet]) -> Iterator[Sheet]:
         told |= set(more)
 
 
-def pages_of(book: Book) -> Iterator[Page]:
-    """Yield the pages of a book, data set by data set; cells without a result stand on every page of theirs."""
-    lost, shown, names = _unfinished(book), set(), _Names()
-    for (dataset, track), group in _by_page(book):
-        yield _page(book, names.of(dataset, track), list(group), lost.get(dataset))
+def pages_of(book: Book, datasets: Collection[str] | None = None) -> Iterator[Page]:
+    """Yield the pages of a book, or those of some data sets, in their order; cells without a result stand on every page of theirs."""
+    lost, shown = _unfinished(book), set()
+    for (dataset, track), group in _by_page(book, datasets):
+        yield _page(book, track, list(group), lost.get(dataset))
         shown.add(dataset)
     for dataset, sheet in lost.items():
-        if dataset not in shown:
-            yield Page(names.of(dataset or "unknown", "no result"), f"{dataset or 'unknown data'}, no result", (), (sheet,))
+        if dataset not in shown and (datasets is None or dataset in datasets):
+            yield Page(dataset, "", (), (sheet,))
 
 
 def paged_boards(book: Book) -> Iterator[tuple[str, Board]]:
     """Yield the boards of a book, each with the name of its page."""
-    names = _Names()
+    name = names()
     for (dataset, track), group in _by_page(book):
-        name = names.of(dataset, track)
-        yield from ((name, board) for board in group)
+        stem = name(dataset, track)
+        yield from ((stem, board) for board in group)
 
 
-def _by_page(book: Book) -> Iterator[tuple[tuple[str, str], Iterator[Board]]]:
-    return groupby(boards_of(book), key=lambda board: (board.key["dataset"], board.key["track"]))
+def _by_page(book: Book, datasets: Collection[str] | None = None) -> Iterator[tuple[tuple[str, str], Iterator[Board]]]:
+    return groupby(boards_of(book, datasets), key=lambda board: (board.key["dataset"], board.key["track"]))
 
 
-class _Names:
-    """Names of pages in the order in which they are asked for: of data sets whose names make the same one, the later bear numbers."""
-
-    def __init__(self) -> None:
-        self._given: Counter[str] = Counter()
-
-    def of(self, dataset: str, track: str) -> str:
-        """Return the name of the next page."""
-        name = f"{slug_of(dataset)}-{track.replace(' ', '-')}"
-        self._given[name] += 1
-        return name if self._given[name] == 1 else f"{name}-{self._given[name]}"
-
-
-def _page(book: Book, name: str, boards: list[Board], lost: Sheet | None) -> Page:
-    dataset, track = boards[0].key["dataset"], boards[0].key["track"]
+def _page(book: Book, track: str, boards: list[Board], lost: Sheet | None) -> Page:
+    dataset = boards[0].key["dataset"]
     published = published_sheets(shipped_numbers(), dataset.partition("[")[0])
     others = (*tail_sheets(book, boards), cost_sheet(boards), *published, lost, command_sheet(boards))
-    return Page(name, f"{dataset}, {track}", tuple(map(board_sheet, boards)), tuple(sheet for sheet in others if sheet is not None))
+    return Page(dataset, track, tuple(map(board_sheet, boards)), tuple(sheet for sheet in others if sheet is not None))
 
 
 def _unfinished(book: Book) -> dict[str, Sheet]:
     """Return the cells without a result, by data set; those whose data set is not known stand under an empty name."""
     columns = ("dataset", "cell", "status", "reason")
-    rows = collected(book.records.filter(polars.col("evaluator").is_null()).select(columns)).fill_null("").sort("dataset", "cell")
+    lost = book.select(("evaluator", *columns)).filter(polars.col("evaluator").is_null()).select(columns)
+    rows = collected(lost).fill_null("").sort("dataset", "cell")
     found: dict[str, list[tuple[str, ...]]] = {}
     for dataset, *texts in rows.iter_rows():
         found.setdefault(dataset, []).append(tuple(texts))
     return {name: Sheet("Cells without a result", (), columns[1:], tuple(texts)) for name, texts in found.items()}
-
-
-def files_of(book: Book) -> dict[str, str]:
-    """Return the texts of all pages by the names of their files."""
-    return {f"{page.name}.{form}": page.text(form) for page in pages_of(book) for form in FORMATS}
-
-
-def write_pages(book: Book, folder: Path) -> list[str]:
-    """Write the pages of a book into a folder, and return the names of the files."""
-    texts = files_of(book)
-    for name, text in texts.items():
-        write_bytes(folder / name, text.encode())
-    return list(texts)
-
-
-def differing(book: Book, folder: Path) -> list[str]:
-    """Return what is wrong with the files of a folder that should be the pages of a book, a sentence each."""
-    texts, there = files_of(book), {entry.name for entry in list_folder(folder)}
-    found = [f"{name} is missing" for name in texts if name not in there]
-    return found + [f"{name} differs" for name in texts if name in there and (folder / name).read_text(encoding="utf-8") != texts[name]]

@@ -183,4 +183,4 @@ def badged(book: Book, verdicts: Iterable[Verdict]) -> Book:
     }
     records = collected(book.records)
     badges = [told.get((cell, evaluator), badge) for cell, evaluator, badge in records.select(*ROW, "badge").iter_rows()]
-    return attrs.evolve(book, records=records.with_columns(badge=polars.Series(badges, dtype=polars.String)).lazy())
+    return attrs.evolve(book, files=(records.with_columns(badge=polars.Series(badges, dtype=polars.String)).lazy(),))

@@ -33,17 +33,18 @@ def build_command(source: Path | None, store: Path | None, out: Path | None) -> 
 
     SOURCE is the store by default. Without --out the Markdown is printed.
     """
-    from mgbench.boards.compacting import board_book, check_folder
-    from mgbench.boards.pages import pages_of, write_pages
+    from mgbench.boards.files import FORMATS, page_texts, write_pages
+    from mgbench.boards.sources import check_folder
     from mgbench.paths import store_root
 
     if source is not None:  # a store that is not named may be still to come
         check_folder(source)
-    book = board_book(source or store_root(store))
+    texts = page_texts(source or store_root(store), ("md",) if out is None else FORMATS)
     if out is None:
-        click.echo("\n".join(page.text("md") for page in pages_of(book)) or "No cell has a result yet.")
+        click.echo("\n".join(texts.values()) or "No cell has a result yet.")
         return
-    for name in write_pages(book, out):
+    write_pages(texts, out)
+    for name in texts:
         click.echo(f"wrote {out / name}")
 
 
@@ -56,8 +57,9 @@ def merge_command(sources: tuple[Path, ...], out: Path) -> None:
     Every figure is recomputed from the predictions on the way. What has other figures than its predictions give, and a cell that has
     other predictions in two SOURCEs, is told, and nothing is written. Exit status: 0 written, 1 not, 2 usage error.
     """
-    from mgbench.boards.compacting import is_store, open_book
+    from mgbench.boards.compacting import open_book
     from mgbench.boards.merging import merge
+    from mgbench.boards.sources import is_store
 
     if is_store(out):
         msg = f"--out got {str(out)!r}, which is a store, and would be read as a book from then on; name another folder."
@@ -77,10 +79,9 @@ def check_command(folder: Path) -> None:
     """
     from mgbench.boards.checking import wrong_rows
     from mgbench.boards.compacting import open_book
-    from mgbench.boards.pages import differing
+    from mgbench.boards.files import FORMATS, differing, page_texts
 
-    book = open_book(folder)
-    wrong = [*map(str, wrong_rows(book)), *differing(book, folder)]
+    wrong = [*map(str, wrong_rows(open_book(folder))), *differing(page_texts(folder, FORMATS), folder)]
     refuse(wrong)
     click.echo(f"{folder}: the boards are those of its records")
 

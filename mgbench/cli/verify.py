@@ -27,9 +27,9 @@ def verify_command(source: Path, count: int | None, root: Path | None, plugin_fi
     times what two seeds of its row differ by. In a book, rows that agree get the badge re-run; a store is not written to. Exit status: 0
     all is so, 1 something is not, 2 usage error, 3 nothing is wrong, but of some cells of the sample it could not be told.
     """
-    from mgbench.boards.book import is_book
     from mgbench.boards.compacting import open_book
     from mgbench.boards.rerun import rerun
+    from mgbench.boards.sources import is_book
     from mgbench.boards.verify import badged, faults, sample, trained
     from mgbench.paths import data_root
 

@@ -16,14 +16,14 @@ from mgbench.boards.compacting import compact, open_book
 
 
 Command = Callable[..., Result]
-RECORDS, CLIPS = "records.parquet", "clips.parquet"
+RECORDS, PREDICTIONS, CLIPS = "records.parquet", "predictions.parquet", "clips.parquet"
 
 
 def test_a_book_gives_rows_at_places(tmp_path: Any) -> None:
     """Rows near and far are read alike, each once, from files as from memory."""
     rows = [Row(f"m{number}", np.full(80, number % 4)) for number in range(6)]
     book = made_book(rows, LABEL, SUBJECT, FIT)
-    book = attrs.evolve(book, records=polars.concat([book.records] * 500))
+    book = attrs.evolve(book, files=(polars.concat([book.records] * 500),))
     book.write(tmp_path)
 
     for one in (book, open_book(tmp_path)):
@@ -45,7 +45,7 @@ def holed(column: str) -> polars.Expr:
 @pytest.mark.parametrize(
     ("file", "change"),
     [
-        (RECORDS, polars.col("predicted").cast(polars.List(polars.String))),
+        (PREDICTIONS, polars.col("predicted").cast(polars.List(polars.String))),
         (RECORDS, polars.lit("x").alias("top1")),
         (RECORDS, polars.lit(1.5).alias("seed")),
         (RECORDS, polars.lit(1).alias("method")),
@@ -54,13 +54,13 @@ def holed(column: str) -> polars.Expr:
         (RECORDS, polars.lit(None, polars.String).alias("dataset")),
         (RECORDS, polars.lit(float("nan")).alias("top1")),
         (RECORDS, polars.lit(1e300).alias("macro_f1")),
-        (RECORDS, polars.lit([65535] * 40, polars.List(polars.UInt16)).alias("predicted")),
-        (RECORDS, holed("predicted")),
+        (PREDICTIONS, polars.lit([65535] * 40, polars.List(polars.UInt16)).alias("predicted")),
+        (PREDICTIONS, holed("predicted")),
         (RECORDS, holed("fit_counts")),
-        (RECORDS, less("predicted")),
+        (PREDICTIONS, less("predicted")),
         (RECORDS, less("subject_right")),
         (RECORDS, polars.lit(None, polars.List(polars.UInt32)).alias("subject_right")),
-        (RECORDS, polars.lit(None, polars.List(polars.UInt16)).alias("predicted")),
+        (PREDICTIONS, polars.lit(None, polars.List(polars.UInt16)).alias("predicted")),
         (CLIPS, polars.lit([60000] * 40, polars.List(polars.UInt16)).alias("label")),
         (CLIPS, polars.col("label").list.first()),
         (CLIPS, holed("label")),
@@ -87,6 +87,8 @@ def test_a_row_that_is_there_twice_is_no_further_seed(mgbench: Command, finished
     """Whether the copy has the name of its cell or another one: no board counts it, and whatever checks tells it."""
     compact(finished).write(tmp_path)
     whole = polars.read_parquet(tmp_path / RECORDS)
+    predictions = polars.read_parquet(tmp_path / PREDICTIONS)
+    polars.concat([predictions, predictions]).write_parquet(tmp_path / PREDICTIONS)
     for name in ("cell", "reason"):
         polars.concat([whole, whole.with_columns(polars.lit("other").alias(name))]).write_parquet(tmp_path / RECORDS)
 
@@ -132,3 +134,30 @@ def test_what_is_no_store_is_not_read_as_one(mgbench: Command, store: Path, tmp_
     assert [one.exit_code for one in (*done, onto)] == [2, 2, 2]
     assert all("is neither a store" in one.stderr for one in done)
     assert "which is a store" in onto.stderr
+
+
+def test_files_of_a_book_belong_together(mgbench: Command, finished: Path, tmp_path: Path) -> None:
+    """One that is missing, or has other rows, is named."""
+    compact(finished).write(tmp_path)
+    polars.read_parquet(tmp_path / PREDICTIONS)[:-1].write_parquet(tmp_path / PREDICTIONS)
+    shorter = mgbench("leaderboard", "build", tmp_path).stderr
+    (tmp_path / PREDICTIONS).unlink()
+    missing = mgbench("leaderboard", "build", tmp_path).stderr
+
+    assert "rows of predictions; make it anew" in shorter
+    assert "lacks predictions.parquet; make it anew" in missing
+
+
+def test_parts_of_a_book_are_its_rows(tmp_path: Path) -> None:
+    """Wherever the rows of some data sets stand, they are found with their places."""
+    rows = [Row(f"m{number}", np.full(80, number % 4)) for number in range(6)]
+    made = made_book(rows, LABEL, SUBJECT, FIT)
+    names = polars.Series(["b", "a", "c", "a", "d", "b"])
+    attrs.evolve(made, files=(made.records.with_columns(dataset=names),)).write(tmp_path)
+    book = open_book(tmp_path)
+
+    assert book.spans == {"a": (1, 4, 2), "b": (0, 6, 2), "c": (2, 3, 1), "d": (4, 5, 1)}
+    for some, places in ({"a"}, [1, 3]), ({"b", "c"}, [0, 5, 2]), ({"d"}, [4]), (set(), []):
+        found = book.placed(["top1"], some).collect()
+        assert found["place"].to_list() == places
+        assert found["top1"].to_list() == [book.records.collect()["top1"][place] for place in places]

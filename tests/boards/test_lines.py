@@ -1,5 +1,6 @@
 """Which rows share a table, what a row says of itself, and what a table says of what it can tell."""
 
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -9,6 +10,7 @@ import pytest
 from made_books import Row, answers, made_book
 
 from mgbench.boards.book import Book
+from mgbench.boards.files import page_texts
 from mgbench.boards.lines import EQUAL, RECIPE, Board, boards_of
 from mgbench.boards.measured import board_sheet, cost_sheet
 from mgbench.boards.pages import paged_boards, pages_of
@@ -188,10 +190,11 @@ def test_what_explains_all_tables_of_a_page_is_told_once() -> None:
     assert page.text("tex").count("accuracy at the last step") == 2
 
 
-def test_data_sets_whose_names_make_one_file_have_pages_of_their_own() -> None:
+def test_data_sets_whose_names_make_one_file_have_pages_of_their_own(tmp_path: Path) -> None:
     """No page replaces another, and whoever asks for a board's page gets the right one."""
     made = book(row("one", 0.5, dataset="a-b"), row("one", 0.25, dataset="a.b"))
-    pages = {page.name: page.title for page in pages_of(made)}
+    made.write(tmp_path)
+    titles = {name: text.partition("\n")[0] for name, text in page_texts(tmp_path, ("md",)).items()}
 
-    assert pages == {"a-b-paper-recipe": "a-b, paper recipe", "a-b-paper-recipe-2": "a.b, paper recipe"}
+    assert titles == {"a-b-paper-recipe.md": "# a-b, paper recipe", "a-b-paper-recipe-2.md": "# a.b, paper recipe"}
     assert {name: board.key["dataset"] for name, board in paged_boards(made)} == {"a-b-paper-recipe": "a-b", "a-b-paper-recipe-2": "a.b"}

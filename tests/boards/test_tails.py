@@ -134,7 +134,7 @@ def test_rows_without_counts_say_so(who: str) -> None:
     book = two_methods(None if who == "all" else FIT)
     if who == "some":
         silent = polars.when(polars.col("method") == "tail").then(None).otherwise(polars.col("fit_counts"))
-        book = attrs.evolve(book, records=book.records.with_columns(fit_counts=silent))
+        book = attrs.evolve(book, files=(book.records.with_columns(fit_counts=silent),))
     sheet = sheets_of(book)["Long tail"]
     about = " ".join(sheet.about)
 

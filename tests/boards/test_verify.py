@@ -33,7 +33,7 @@ def changed(book: Path, of: str, **values: object) -> None:
     found = open_book(book)
     records = found.records.collect()
     rows = [{**row, **values} if row["evaluator"] == of else row for row in records.to_dicts()]
-    Book(polars.DataFrame(rows, schema=records.schema).lazy(), found.clips).write(book)
+    Book((polars.DataFrame(rows, schema=records.schema).lazy(),), found.clips).write(book)
 
 
 def another(cell: CellFolder, **spec: object) -> None:
@@ -99,7 +99,7 @@ def test_a_swapped_label_is_told(mgbench: Command, book: Path) -> None:
     labels = found.clips.collect()["label"].to_list()
     swapped = [[one[1], one[0], *one[2:]] for one in labels]
     clips = found.clips.collect().with_columns(label=polars.Series(swapped, dtype=polars.List(polars.UInt16)))
-    Book(found.records.collect().lazy(), clips.lazy()).write(book)
+    Book((found.records.collect().lazy(),), clips.lazy()).write(book)
     done = mgbench("verify", book)
 
     assert done.exit_code == 1
@@ -250,7 +250,7 @@ def test_what_is_allowed_grows_with_seeds(store: Path) -> None:
     one = compact(store)
     rows = [row for row in one.records.collect().to_dicts() if row["evaluator"] == "knn"]
     two = [{**rows[0], "top1": 0.4}, {**rows[0], "cell": "other", "seed": 1, "top1": 0.6}]
-    both = Book(polars.DataFrame(two, schema=one.records.collect_schema()).lazy(), one.clips)
+    both = Book((polars.DataFrame(two, schema=one.records.collect_schema()).lazy(),), one.clips)
 
     assert set(allowances(one).values()) == {LEAST}
     assert list(allowances(both).values()) == pytest.approx([3 * 2**0.5 * np.std([0.4, 0.6], ddof=1)] * 2)

@@ -9,6 +9,8 @@ import pytest
 from click.testing import Result
 from flat_store import run_flat
 
+from mgbench.boards.book import Book
+from mgbench.boards.compacting import open_book
 from mgbench.store import read_json, write_json
 
 
@@ -32,10 +34,10 @@ def _book(mgbench: Command, store: Path, tmp_path: Path) -> Path:
 
 
 def test_a_page_is_a_data_set_and_a_track_in_three_formats(book: Path) -> None:
-    """Beside the book's two files lie Markdown, CSV and LaTeX."""
-    names = {path.name for path in book.iterdir()}
+    """Beside the book's files lie Markdown, CSV and LaTeX."""
+    own = {"records.parquet", "predictions.parquet", "clips.parquet"}
 
-    assert names == {"records.parquet", "clips.parquet", *(f"waves-equal-budget.{form}" for form in ("md", "csv", "tex"))}
+    assert {path.name for path in book.iterdir()} == own | {f"waves-equal-budget.{form}" for form in ("md", "csv", "tex")}
 
 
 def test_a_book_gives_the_boards_of_its_store(mgbench: Command, store: Path, book: Path, tmp_path: Path) -> None:
@@ -50,17 +52,17 @@ def test_a_book_names_no_clip_and_no_person(store: Path, book: Path) -> None:
     """Ids of clips and people stay in the store."""
     cell = next(path for path in (store / "cells").iterdir() if "supervised" in path.name)
     clip = polars.read_parquet(cell / "predictions.parquet")["clip"][0]
-    held = [polars.read_parquet(book / name) for name in ("records.parquet", "clips.parquet")]
+    held = [polars.read_parquet(book / name) for name in ("records.parquet", "predictions.parquet", "clips.parquet")]
 
     assert clip
     assert all(clip not in str(table.to_dicts()) for table in held)
-    assert set(held[1]["subject"].explode()) == {0, 1, 2, 3}
+    assert set(held[2]["subject"].explode()) == {0, 1, 2, 3}
 
 
 def test_merging_a_book_with_its_store_changes_nothing(mgbench: Command, store: Path, book: Path, tmp_path: Path) -> None:
     """What is alike is kept once."""
     assert mgbench("leaderboard", "merge", book, store, "--out", tmp_path / "both").exit_code == 0
-    rows = [polars.read_parquet(folder / "records.parquet").sort("cell", "evaluator") for folder in (book, tmp_path / "both")]
+    rows = [open_book(folder).records.sort("cell", "evaluator").collect() for folder in (book, tmp_path / "both")]
 
     assert rows[0].select(sorted(rows[0].columns)).equals(rows[1].select(sorted(rows[1].columns)))
 
@@ -84,8 +86,8 @@ def test_a_board_that_was_changed_by_hand_is_found(mgbench: Command, book: Path,
 
 
 def _tampered(folder: Path, change: polars.Expr) -> None:
-    table = polars.read_parquet(folder / "records.parquet")
-    table.with_columns(change).write_parquet(folder / "records.parquet")
+    book = open_book(folder)
+    Book((book.records.with_columns(change).collect().lazy(),), book.clips.collect().lazy()).write(folder)
 
 
 def _first(name: str) -> polars.Expr:
@@ -148,7 +150,7 @@ def test_one_cell_with_other_predictions_in_two_books_is_a_conflict(mgbench: Com
 @pytest.mark.parametrize(
     ("file", "change", "sentence"),
     [
-        ("records.parquet", polars.col("rank").list.reverse(), " is there twice with other predictions: "),
+        ("predictions.parquet", polars.col("rank").list.reverse(), " is there twice with other predictions: "),
         ("clips.parquet", polars.col("label").list.reverse(), " have other labels or people in "),
     ],
 )

@@ -55,7 +55,7 @@ def made_book(
         {"test_digest": digest, "target": target, "subject": subject, "label": label if target == "class" else subject, "classes": names}
         for target, digest in targets.items()
     ]
-    return Book(polars.DataFrame(records, infer_schema_length=None, schema_overrides=types).lazy(), polars.DataFrame(clips).lazy())
+    return Book((polars.DataFrame(records, infer_schema_length=None, schema_overrides=types).lazy(),), polars.DataFrame(clips).lazy())
 
 
 def _record(row: Row, label: np.ndarray, subject: np.ndarray) -> dict[str, Any]:
