@@ -6,6 +6,7 @@ many methods and encoders as mgbench has.
 """
 
 import argparse
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import polars
+import psutil
 
 from mgbench.boards.book import CLIPS, Book
 from mgbench.scoring import figures_of
@@ -47,14 +49,6 @@ SHARED: dict[str, Any] = {
     "train_seconds": 60.0,
     "peak_memory_mb": 500,
 }
-CHILD = """
-import sys
-from pathlib import Path
-from mgbench.cli import main
-main(sys.argv[1:], standalone_mode=False)
-peak = next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-print(int(peak) / 1024, file=sys.stderr)
-"""
 
 
 def grid(seeds: int) -> polars.DataFrame:
@@ -104,10 +98,17 @@ def made(rows: int) -> Book:
 
 
 def measure(what: str, *words: str | Path) -> None:
-    """Run a command in a process of its own, and print a line of the table."""
+    """Run a command twice, and print a line of the table: how long it takes, and how much memory all of its processes have at most."""
+    command = [sys.executable, "-m", "mgbench", *map(str, words)]
     began = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", CHILD, *map(str, words)], check=True, capture_output=True, text=True)
-    print(f"| {what} | {time.perf_counter() - began:.2f} | {float(done.stderr.split()[-1]):,.0f} |")
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    taken, peak = time.perf_counter() - began, 0
+    process = psutil.Popen(command, stdout=subprocess.DEVNULL)
+    while process.poll() is None:
+        with contextlib.suppress(psutil.Error):  # one that has just ended
+            peak = max(peak, sum(one.memory_full_info().pss for one in (process, *process.children(recursive=True))))
+        time.sleep(0.02)
+    print(f"| {what} | {taken:.2f} | {peak / 2**20:,.0f} |")
 
 
 def main() -> None:
@@ -118,7 +119,7 @@ def main() -> None:
         folder, began = Path(scratch), time.perf_counter()
         book = made(parser.parse_args().rows)
         book.write(folder)
-        taken, size = time.perf_counter() - began, (folder / "records.parquet").stat().st_size / 1e6
+        taken, size = time.perf_counter() - began, sum(path.stat().st_size for path in folder.iterdir()) / 1e6
         print(f"{book.rows:,} rows, {size:.0f} MB, made and written in {taken:.0f} s\n\n| | seconds | MB |\n|---|---|---|")
         measure("leaderboard build, with the start of Python", "leaderboard", "build", folder, "--out", folder)
         pages = [path.stat().st_size for path in folder.iterdir() if path.suffix != ".parquet"]

@@ -100,18 +100,12 @@ class Book:
         found = collected(told.agg(polars.min("place"), last=polars.max("place"), count=polars.len()))
         return {name or "": (first, last + 1, count) for name, first, last, count in found.iter_rows()}
 
-    def placed(self, names: Collection[str], datasets: Collection[str] | None = None) -> polars.LazyFrame:
-        """Return some columns of the records, or of some data sets' alone, and their place; of others only rows between are read."""
-        told = self.select({"dataset", *names})
-        if datasets is None:
-            return told.with_row_index("place")
-        parts = []
-        for name in sorted(datasets, key=lambda name: self.spans[name]):
-            first, end, count = self.spans[name]
-            part = told.slice(first, end - first).with_row_index("place", offset=first)
-            own = polars.col("dataset").cast(polars.String) == name if name else polars.col("dataset").is_null()
-            parts.append(part if count == end - first else part.filter(own))
-        return polars.concat(parts) if parts else told.with_row_index("place").clear()
+    def placed(self, names: Collection[str], dataset: str) -> polars.LazyFrame:
+        """Return some columns of the records of a data set, and their place; of others only rows that stand between are read."""
+        first, end, count = self.spans[dataset]
+        told = self.select({"dataset", *names}).slice(first, end - first).with_row_index("place", offset=first)
+        own = polars.col("dataset").cast(polars.String) == dataset if dataset else polars.col("dataset").is_null()
+        return told if count == end - first else told.filter(own)
 
     def at(self, places: Iterable[int], column: str) -> dict[int, Any]:
         """Return one column of the rows at some places, without reading those far from them."""
@@ -139,8 +133,8 @@ class Book:
         return found
 
     def write(self, folder: Path) -> None:
-        """Write the files; the records come last, so that their presence means that all are whole."""
-        records = self.records
+        """Write the files, data set by data set; the records come last, so that their presence means that all are whole."""
+        records = self.records.sort("dataset", maintain_order=True)
         words = polars.col(name for name in WORDS if name in records.collect_schema()).cast(polars.Categorical)
         written = (
             (CLIPS_FILE, self.clips, _TOGETHER),

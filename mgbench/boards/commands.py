@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
+import numpy as np
+
 from mgbench.boards.lines import Board, Line
 from mgbench.boards.sheet import Sheet
 
@@ -52,12 +54,18 @@ def command_sheet(boards: Iterable[Board]) -> Sheet:
 _quoted = lru_cache(shlex.quote)  # the same words stand in most commands
 
 
+@lru_cache
+def _listed(seeds: bytes) -> str:
+    """Return seeds as a command names them, given their bytes; most rows have those of others."""
+    return f"[{','.join(map(str, np.frombuffer(seeds, np.int64)))}]"
+
+
 def _words(board: Board, line: Line) -> Iterator[str]:
     """Yield the words of a command, but for its evaluators."""
     facts = {**line.facts, **board.key}
     yield from ("mgbench", "run", "-d", facts["dataset"], "-m", facts["method"] or "untrained")  # without a method nothing is run
     if not line.still:
-        yield from ("-e", facts["encoder"], "--seeds", f"[{','.join(map(str, line.seeds.tolist()))}]")
+        yield from ("-e", facts["encoder"], "--seeds", _listed(line.seeds.tobytes()))
     for name, (option, usual) in _OPTIONS.items():
         if facts[name] not in {None, usual}:
             yield from (option, str(facts[name]))

@@ -52,13 +52,16 @@ def _several(source: Path, forms: Sequence[str], processes: int) -> _Texts:
 
 def _share(source: Path, forms: Sequence[str], number: int = 0, processes: int = 1) -> _Texts:
     """Return the pages of one process's data sets."""
+    from threadpoolctl import threadpool_limits
+
     from mgbench.boards.compacting import board_book
     from mgbench.boards.pages import pages_of
 
     book = board_book(source)
     datasets = shared_out({name: span[2] for name, span in book.spans.items()}, processes)[number] if processes > 1 else None
-    pages = pages_of(book, datasets)
-    return {(not page.track, page.dataset, page.track): {form: page.text(form) for form in forms} for page in pages}
+    with threadpool_limits(1):  # products are small here: threads would wait for one another longer than these take
+        pages = pages_of(book, datasets)
+        return {(not page.track, page.dataset, page.track): {form: page.text(form) for form in forms} for page in pages}
 
 
 def shared_out(datasets: Mapping[str, int], processes: int) -> list[list[str]]:
@@ -87,7 +90,7 @@ def names() -> Callable[[str, str], str]:
 def write_pages(texts: Mapping[str, str], folder: Path) -> None:
     """Write the pages of a book into a folder, given their texts by the names of their files."""
     for name, text in texts.items():
-        write_bytes(folder / name, text.encode())
+        write_bytes(folder / name, text.encode(), durable=False)  # they can be made again
 
 
 def differing(texts: Mapping[str, str], folder: Path) -> list[str]:

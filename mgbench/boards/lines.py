@@ -4,7 +4,7 @@ Rows of different data, preprocessing, stream, fit set, target or track never sh
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final
 
@@ -154,11 +154,17 @@ def named(parts: list[str], pretrain_on: str | None, augmentation: str) -> str:
 
 def boards_of(book: Book, datasets: Collection[str] | None = None) -> Iterator[Board]:
     """Yield the tables of a book, or those of some data sets, data set by data set and track by track."""
-    rows = _scored(book, datasets)
+    sets = book.sets()
+    for dataset in sorted(book.spans if datasets is None else datasets):
+        yield from _boards(_scored(book, dataset), sets)
+
+
+def _boards(rows: polars.DataFrame, sets: Mapping[tuple[str, str], tuple[Ints, Ints]]) -> Iterator[Board]:
+    """Yield the tables of the scored rows of a data set, given label and person of each clip of every scored set."""
     if rows.is_empty():
         return
-    sets, columns = book.sets(), _Columns.of(rows)
-    lines = _spread(_grouped(rows)).sort("dataset", "track", maintain_order=True)
+    columns = _Columns.of(rows)
+    lines = _spread(_grouped(rows)).sort("track", maintain_order=True)
     del rows
     for values, table in lines.group_by(_TABLE, maintain_order=True):
         key = dict(zip(_TABLE, values, strict=True))
@@ -174,7 +180,7 @@ def boards_of(book: Book, datasets: Collection[str] | None = None) -> Iterator[B
 
 @attrs.frozen(eq=False)
 class _Columns:
-    """Columns of all rows as arrays, which lines are cut from: a million rows are many, and their lists long."""
+    """Columns of all rows as arrays, which lines are cut from."""
 
     place: npt.NDArray[np.uint32]
     seed: Ints
@@ -187,7 +193,7 @@ class _Columns:
         """Return those of some rows."""
         begin = np.concatenate([[0], rows["subject_right"].list.len().cast(polars.Int64).cum_sum().to_numpy()])
         right = rows["subject_right"].explode().to_numpy()
-        return cls(rows["place"].to_numpy(), rows["seed"].to_numpy(), rows["top1"].to_numpy(), right, begin)
+        return cls(rows["place"].to_numpy(), rows["seed"].cast(polars.Int64).to_numpy(), rows["top1"].to_numpy(), right, begin)
 
     def lines(self, table: polars.DataFrame, counts: Floats) -> list[Line]:
         """Return the lines of a table of people with so many clips, from a row each with what its records share, and where they are."""
@@ -251,11 +257,11 @@ def _constant(label: Ints, subject: Ints) -> Line:
     )
 
 
-def _scored(book: Book, datasets: Collection[str] | None) -> polars.DataFrame:
-    """Return the scored rows of data sets."""
+def _scored(book: Book, dataset: str) -> polars.DataFrame:
+    """Return the scored rows of a data set."""
     wanted = {*COMPARABLE, *_NAMES, *_FLAGS, *METRICS, *COSTS, *INTERVAL, "evaluator", "seed", "test_reads", "stale", "badge"}
     has = {name for file in book.files for name in file.collect_schema()}
-    scored = book.placed(["subject_right", *sorted(wanted & has)], datasets).filter(polars.col("evaluator").is_not_null())
+    scored = book.placed(["subject_right", *sorted(wanted & has)], dataset).filter(polars.col("evaluator").is_not_null())
     found = collected(scored)
     if found.is_empty():
         return found

@@ -162,9 +162,9 @@ def rank_intervals(figures: Floats, level: float = LEVEL) -> list[tuple[int, int
     """
     rows = len(figures)
     one, other = np.triu_indices(rows, 1)
-    gaps = figures[one] - figures[other]
-    apart = told_apart(gaps, level)
+    apart = told_apart(figures[one] - figures[other], level)
     better = np.zeros((rows, rows), dtype=bool)  # [a, b]: a is surely better than b
-    ahead = gaps.mean(axis=1) > 0
+    sums = figures.sum(axis=1)
+    ahead = sums[one] > sums[other]
     better[one, other], better[other, one] = apart & ahead, apart & ~ahead
-    return [(int(better[:, row].sum()) + 1, rows - int(better[row].sum())) for row in range(rows)]
+    return list(zip((better.sum(axis=0) + 1).tolist(), (rows - better.sum(axis=1)).tolist(), strict=True))

@@ -8,7 +8,6 @@ from pathlib import Path
 import rich_click as click
 
 from mgbench.cli.options import plugin_option, set_option, store_option
-from mgbench.cli.study import read_study
 from mgbench.cli.text import refuse
 from mgbench.errors import SpecError, nearest
 
@@ -52,7 +51,7 @@ def build_command(source: Path | None, store: Path | None, out: Path | None) -> 
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path, file_okay=False), metavar="SOURCE...")
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder of the book.")
 def merge_command(sources: tuple[Path, ...], out: Path) -> None:
-    """Compact stores and books into one book, whose two files can be shared, and from which boards are made.
+    """Compact stores and books into one book, whose three files can be shared, and from which boards are made.
 
     Every figure is recomputed from the predictions on the way. What has other figures than its predictions give, and a cell that has
     other predictions in two SOURCEs, is told, and nothing is written. Exit status: 0 written, 1 not, 2 usage error.
@@ -140,6 +139,7 @@ def study_command(study: Path, changes: tuple[str, ...], store: Path | None, plu
     """
     from mgbench.ablation import build_tables
     from mgbench.catalogue import Catalogue
+    from mgbench.cli.study import read_study
     from mgbench.paths import store_root
     from mgbench.registry import registry
 

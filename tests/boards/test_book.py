@@ -148,16 +148,18 @@ def test_files_of_a_book_belong_together(mgbench: Command, finished: Path, tmp_p
     assert "lacks predictions.parquet; make it anew" in missing
 
 
-def test_parts_of_a_book_are_its_rows(tmp_path: Path) -> None:
-    """Wherever the rows of some data sets stand, they are found with their places."""
+def test_rows_of_a_data_set_are_found_wherever_they_stand(tmp_path: Path) -> None:
+    """Each with its place; written, the rows of a data set stand together."""
     rows = [Row(f"m{number}", np.full(80, number % 4)) for number in range(6)]
     made = made_book(rows, LABEL, SUBJECT, FIT)
-    names = polars.Series(["b", "a", "c", "a", "d", "b"])
-    attrs.evolve(made, files=(made.records.with_columns(dataset=names),)).write(tmp_path)
-    book = open_book(tmp_path)
+    names = polars.Series(["b", "a", "c", "a", None, "b"])
+    book = attrs.evolve(made, files=(made.records.with_columns(dataset=names),))
+    book.write(tmp_path)
 
-    assert book.spans == {"a": (1, 4, 2), "b": (0, 6, 2), "c": (2, 3, 1), "d": (4, 5, 1)}
-    for some, places in ({"a"}, [1, 3]), ({"b", "c"}, [0, 5, 2]), ({"d"}, [4]), (set(), []):
-        found = book.placed(["top1"], some).collect()
-        assert found["place"].to_list() == places
-        assert found["top1"].to_list() == [book.records.collect()["top1"][place] for place in places]
+    assert book.spans == {"a": (1, 4, 2), "b": (0, 6, 2), "c": (2, 3, 1), "": (4, 5, 1)}
+    assert open_book(tmp_path).spans == {"": (0, 1, 1), "a": (1, 3, 2), "b": (3, 5, 2), "c": (5, 6, 1)}
+    for one, places in (book, {"a": [1, 3], "b": [0, 5], "c": [2], "": [4]}), (open_book(tmp_path), {"a": [1, 2], "b": [3, 4], "": [0]}):
+        for dataset, own in places.items():
+            found = one.placed(["method"], dataset).collect()
+            assert found["place"].to_list() == own
+            assert found["method"].to_list() == [one.records.collect()["method"][place] for place in own]
