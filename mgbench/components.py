@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Split: TypeAlias = Literal["train", "val", "test"]
 Lift: TypeAlias = Literal["none", "moment"]
 Stream: TypeAlias = Literal["joint", "bone", "motion"]
-Precision: TypeAlias = Literal["fp32", "bf16"]
+Precision: TypeAlias = Literal["fp32", "tf32", "bf16"]
 #: What scores may be of: the class of a clip, or the person in it.
 Target: TypeAlias = Literal["class", "subject"]
 

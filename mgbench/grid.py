@@ -22,6 +22,7 @@ class Run:
     threads: int = 1
     select: bool = False
     compile: bool = False
+    capture: bool = False
     budget: Budget = attrs.field(factory=Budget)
 
 
@@ -70,8 +71,9 @@ class Cell:
         """A hash of everything that decides the cell's weights."""
         digests = "+".join(part.digest for part in self.parts)
         run = self.run
-        words = (digests, self.augmentation, self.stream, self.seed, self.steps, run.preprocess, run.precision, run.threads, run.select)
-        return hashlib.blake2b(repr(words + ("compile",) * run.compile).encode(), digest_size=5).hexdigest()
+        words: tuple[object, ...] = (digests, self.augmentation, self.stream, self.seed, self.steps)
+        words += (run.preprocess, run.precision, run.threads, run.select, *(("compile",) * run.compile), *(("capture",) * run.capture))
+        return hashlib.blake2b(repr(words).encode(), digest_size=5).hexdigest()
 
     @cached_property
     def name(self) -> str:
@@ -102,7 +104,7 @@ def make_cells(axes: Axes, run: Run, catalogue: Catalogue) -> list[Cell]:
     """Return the cells of a grid, and one a data set and stream for the evaluators that read clips."""
     learned = tuple(evaluator for evaluator in axes.evaluators if evaluator.reads != "clips")
     bare = tuple(evaluator for evaluator in axes.evaluators if evaluator.reads == "clips")
-    still = attrs.evolve(run, precision="fp32", compile=False, budget=Budget())
+    still = attrs.evolve(run, precision="fp32", compile=False, capture=False, budget=Budget())
     cells: dict[str, Cell] = {}
     for dataset, stream in itertools.product(axes.datasets, axes.streams if bare else ()):
         cell = Cell(dataset, None, None, bare, "default", stream, 0, still)

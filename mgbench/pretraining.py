@@ -6,6 +6,7 @@ import attrs
 import torch
 from torch import Tensor
 
+from mgbench.arithmetic import Arithmetic
 from mgbench.data import Dense, Fold, enlarged
 from mgbench.errors import MgbenchError
 from mgbench.fingerprint import source_fingerprint
@@ -52,7 +53,8 @@ def _trained(work: Work, fold: Fold, fit: Dense, stage: Stage) -> tuple[Pretrain
     backbone = Backbone(work.encoder, skeleton, dataset.persons)
     objective: Objective = method.build(backbone, len(dataset.classes)).to(device)
     run = cell.run
-    training = Training(cell.seed, run.precision, run.compile, cell.steps, place.folder.checkpoint, place.checkpoint_seconds, stage.report)
+    how = Arithmetic(run.precision, run.compile, run.capture)
+    training = Training(cell.seed, how, cell.steps, place.folder.checkpoint, place.checkpoint_seconds, stage.report)
     losses, seconds = pretrain(objective, method, fit, skeleton, training)
     facts = _training_facts(objective, backbone, losses, method.recipe.batch_size, fit)
     facts["train_seconds"] = round(seconds, 3)

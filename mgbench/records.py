@@ -43,6 +43,7 @@ def spec_facts(stored: Mapping[str, Any]) -> dict[str, Any]:
         "imported": stored.get("imported", ""),
         **{kind: stored[kind]["spec"] if stored[kind] else None for kind in ("dataset", "encoder", "method", "pretrain_on")},
         **{key: stored[key] for key in _FACTS},
+        "capture": False,  # cells of before there was the choice
         **{key: value for key, value in stored["run"].items() if key != "budget"},
         **{f"budget_{key}": value for key, value in stored["run"]["budget"].items()},
         "learns": bool(stored["method"] and stored["method"]["learns"]),

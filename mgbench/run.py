@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from mgbench import metrics
+from mgbench.arithmetic import Arithmetic
 from mgbench.clips import Ints
 from mgbench.components import Evaluator
 from mgbench.data import Dense, Fold, ranked
@@ -116,6 +117,7 @@ def _run(work: Work, stage: Stage, *, again: bool) -> dict[str, Any]:
     cell, place = work.cell, work.place
     torch.set_num_threads(cell.run.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    Arithmetic(cell.run.precision, cell.run.compile, cell.run.capture).check(device)
     fold, fit, test = open_data(work.dataset, cell.dataset, cell, place, device)
     stage.origin |= data_origin(cell, place, fold, device)
     rows = sound_rows(place.folder)

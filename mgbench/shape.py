@@ -106,7 +106,7 @@ _SPEC: Final[Mapping[str, _Rule]] = {
 }
 _RUN: Final[Mapping[str, _Rule]] = {
     **dict.fromkeys(("preprocess", "precision"), _text),
-    **dict.fromkeys(("select", "compile"), _flag),
+    **dict.fromkeys(("select", "compile", "capture"), _flag),
     "threads": _whole,
     "budget": _table_of(_optional(_whole)),
 }

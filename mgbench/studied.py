@@ -16,7 +16,7 @@ from mgbench.study import Row, Table
 
 Key = dict[str, Any]
 #: What all rows of a table share, whatever they name.
-_ALIKE: Final = (*COMPARABLE, "evaluator", "precision", "threads", "compile")
+_ALIKE: Final = (*COMPARABLE, "evaluator", "precision", "threads", "compile", "capture")
 #: What rows share that have recipes of their own, or data sets of their own to train on: what was asked for, not what that made of it.
 _ASKED: Final = ("budget_epochs", "budget_batch_size", "budget_steps")
 #: What all other rows share of their budgets.

@@ -8,6 +8,7 @@ import io
 import math
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,9 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
-from mgbench.components import Method, Precision, Recipe
+from mgbench.arithmetic import Arithmetic
+from mgbench.captured import Captured, Learn, cuda_graphs, own_stream
+from mgbench.components import Method, Recipe
 from mgbench.data import Dense
 from mgbench.errors import MgbenchError
 from mgbench.model import Batch, Objective, View
@@ -52,7 +55,7 @@ class Training:
     """How one cell is trained, apart from its method.
 
     Args:
-        compile: whether the objective goes through `torch.compile`, every shape by itself.
+        arithmetic: how it computes.
         steps: optimiser steps; None for the recipe's epochs.
         checkpoint: file that holds the state of an unfinished training.
         checkpoint_seconds: at most one checkpoint in so many seconds.
@@ -60,8 +63,7 @@ class Training:
     """
 
     seed: int
-    precision: Precision
-    compile: bool
+    arithmetic: Arithmetic
     steps: int | None
     checkpoint: Path
     checkpoint_seconds: float
@@ -96,22 +98,39 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     return recipe.lr
 
 
-def make_optimizer(recipe: Recipe, parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]]) -> Optimizer:
-    """Make the recipe's optimiser, of parameters or of groups of them; `scale` of a group is what `descend` multiplies its rate by."""
+def make_optimizer(
+    recipe: Recipe, parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]], captured_on: torch.device | None = None
+) -> Optimizer:
+    """Make the recipe's optimiser, of parameters or of groups of them; `scale` of a group is what `set_rate` multiplies its rate by.
+
+    Steps that are captured on a device find their rate and their number there.
+    """
+    rate = recipe.lr if captured_on is None else torch.tensor(recipe.lr, device=captured_on)
     if recipe.optimizer == "sgd":
         nesterov = recipe.nesterov and recipe.momentum > 0
-        return torch.optim.SGD(parameters, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=nesterov)
+        fused = True if captured_on is not None else None
+        return torch.optim.SGD(parameters, rate, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=nesterov, fused=fused)
     if recipe.optimizer == "lbfgs":
         msg = "The optimiser 'lbfgs' is for convex probes; train a method with adam, adamw or sgd."
         raise MgbenchError(msg)
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return kind(parameters, recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+    return kind(
+        parameters, rate, weight_decay=recipe.weight_decay, fused=True, capturable=captured_on is not None and captured_on.type == "cuda"
+    )
 
 
-def descend(optimizer: Optimizer, loss: Tensor, rate: float, clip: float) -> None:
-    """Take one step down the loss at this rate, the gradients' norm limited to `clip` unless that is 0."""
+def set_rate(optimizer: Optimizer, rate: float) -> None:
+    """Set the learning rate of every group, where it lies."""
     for group in optimizer.param_groups:
-        group["lr"] = rate * group.get("scale", 1.0)
+        own = rate * group.get("scale", 1.0)
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(own)
+        else:
+            group["lr"] = own
+
+
+def descend(optimizer: Optimizer, loss: Tensor, clip: float) -> None:
+    """Take one step down the loss, the gradients' norm limited to `clip` unless that is 0."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     if clip:
@@ -133,10 +152,10 @@ def draw_batch(method: Method, data: Dense, index: Tensor, skeleton: Skeleton, g
 
 @attrs.define
 class _State:
-    """All that changes during training; `loss` is the objective, or what it was compiled to."""
+    """All that changes during training; `learn` takes a step."""
 
     objective: Objective
-    loss: Callable[[Batch, Generator], dict[str, Tensor]]
+    learn: Learn
     optimizer: Optimizer | None
     augment: Generator
     losses: Tensor
@@ -173,16 +192,17 @@ def pretrain(objective: Objective, method: Method, data: Dense, skeleton: Skelet
 
     Raises `DivergedError` when the loss is no longer finite.
     """
-    device, method = data.x.device, method.suited(objective.backbone.encoder)
+    with ExitStack() as within:
+        within.enter_context(training.arithmetic.within())
+        if training.arithmetic.capture:
+            within.enter_context(own_stream(data.x.device))
+        return _pretrain(objective, method.suited(objective.backbone.encoder), data, skeleton, training)
+
+
+def _pretrain(objective: Objective, method: Method, data: Dense, skeleton: Skeleton, training: Training) -> tuple[Tensor, float]:
+    device = data.x.device
     steps, batch = steps_of(method.recipe, data.recorded, training.steps)
-    learned = [parameter for parameter in objective.parameters() if parameter.requires_grad]
-    state = _State(
-        objective.train(),
-        torch.compile(objective, dynamic=False) if training.compile else objective,
-        make_optimizer(method.recipe, learned) if learned else None,
-        Generator(device).manual_seed(derive_seed(training.seed, "augment")),
-        torch.zeros(steps, device=device),
-    )
+    state = _begin(objective, method.recipe, training, device, steps)
     torch.manual_seed(derive_seed(training.seed, "dropout"))
     if training.checkpoint.is_file():
         state.restore(training.checkpoint)
@@ -196,7 +216,7 @@ def pretrain(objective: Objective, method: Method, data: Dense, skeleton: Skelet
             epoch = state.step // per_epoch
             order = _epoch_order(training.seed, epoch, len(data.x))
         index = order[place * batch : (place + 1) * batch].to(device)
-        _step(state, method, draw_batch(method, data, index, skeleton, state.augment), training.precision, steps)
+        _step(state, method, draw_batch(method, data, index, skeleton, state.augment), steps)
         now = time.monotonic()
         state.seconds = before + now - began
         if now - reported >= 1 or state.step == steps:
@@ -213,13 +233,29 @@ def _epoch_order(seed: int, epoch: int, clips: int) -> Tensor:
     return torch.randperm(clips, generator=Generator().manual_seed(derive_seed(seed, "order") + epoch))
 
 
-def _step(state: _State, method: Method, batch: Batch, precision: Precision, steps: int) -> None:
-    rate = learning_rate(method.recipe, state.step, steps)
-    with torch.autocast(batch.index.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        loss = state.loss(batch, state.augment)["loss"]
+def _begin(objective: Objective, recipe: Recipe, training: Training, device: torch.device, steps: int) -> _State:
+    """Return the state before the first step."""
+    how = training.arithmetic
+    augment = Generator(device).manual_seed(derive_seed(training.seed, "augment"))
+    learned = [parameter for parameter in objective.parameters() if parameter.requires_grad]
+    optimizer = make_optimizer(recipe, learned, device if how.capture else None) if learned else None
+    forward: Callable[[Batch, Generator], dict[str, Tensor]] = torch.compile(objective, dynamic=False) if how.compile else objective
+
+    def learn(batch: Batch) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=how.precision == "bf16"):
+            loss = forward(batch, augment)["loss"]
+        if optimizer is not None:
+            descend(optimizer, loss, recipe.clip)
+        return loss.detach()
+
+    taken = Captured(learn, objective, cuda_graphs(augment)) if how.capture else learn
+    return _State(objective.train(), taken, optimizer, augment, torch.zeros(steps, device=device))
+
+
+def _step(state: _State, method: Method, batch: Batch, steps: int) -> None:
     if state.optimizer is not None:
-        descend(state.optimizer, loss, rate, method.recipe.clip)
-    state.losses[state.step] = loss.detach()
+        set_rate(state.optimizer, learning_rate(method.recipe, state.step, steps))
+    state.losses[state.step] = state.learn(batch)
     state.step += 1
     state.objective.step(state.step / steps)
 

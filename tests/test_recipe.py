@@ -68,7 +68,7 @@ def test_clip_limits_the_norm_of_all_gradients(clip: float, moved: float) -> Non
     """Gradients 3 and 4 have the norm 5; they are scaled together, and only where that is above the limit."""
     weights = [torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)]
     recipe = Recipe(optimizer="sgd", lr=1.0, momentum=0.0, clip=clip)
-    descend(make_optimizer(recipe, weights), (3 * weights[0] + 4 * weights[1]).sum(), 1.0, recipe.clip)  # type: ignore[arg-type] # leaves will do
+    descend(make_optimizer(recipe, weights), (3 * weights[0] + 4 * weights[1]).sum(), recipe.clip)  # type: ignore[arg-type] # leaves will do
 
     torch.testing.assert_close(torch.cat(weights).detach(), -torch.tensor([0.6, 0.8]) * moved, rtol=1e-5, atol=1e-5)
 

@@ -17,7 +17,8 @@ ZOO = Path(__file__).parent / "zoo.py"
 RECORD = {
     "dataset": "waves", "encoder": "flat", "method": "faulty", "augmentation": "default", "pretrain_on": None, "evaluator": "knn",
     "stream": "joint", "preprocess": "frame50", "target": "class", "fitted_on": "train", "scored_on": "test", "test_digest": "d",
-    "select": False, "precision": "fp32", "threads": 1, "compile": False, "seed": 0, "learns": True, "steps": 5, "batch_size": 8,
+    "select": False, "precision": "fp32", "threads": 1, "compile": False, "capture": False,
+    "seed": 0, "learns": True, "steps": 5, "batch_size": 8,
     "budget_epochs": None, "budget_batch_size": None, "budget_steps": None,
 }  # fmt: skip
 

@@ -50,7 +50,7 @@ WORDS: Final = (
 #: Of what kind columns are that boards read, where a book has them; one of other kinds was not made here.
 _KINDS: Final[dict[str, Any]] = {
     **dict.fromkeys((*WORDS, "stale"), polars.String),
-    **dict.fromkeys(("learns", "uses_labels", "guided", "select", "compile"), polars.Boolean),
+    **dict.fromkeys(("learns", "uses_labels", "guided", "select", "compile", "capture"), polars.Boolean),
     **dict.fromkeys((*METRICS, *INTERVAL), polars.Float64),
     **dict.fromkeys(("seed", "test_reads", "steps", "batch_size", "threads"), polars.Int64),
     **ADDED,

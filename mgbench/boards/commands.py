@@ -23,7 +23,7 @@ _OPTIONS: Final = {
     "precision": ("--precision", "fp32"),
     "threads": ("--threads", 1),
 }
-_FLAGS: Final = {"select": "--select", "compile": "--compile"}
+_FLAGS: Final = {"select": "--select", "compile": "--compile", "capture": "--capture"}
 
 
 def command_sheet(boards: Iterable[Board]) -> Sheet:

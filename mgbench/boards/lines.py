@@ -30,7 +30,7 @@ _SPENT: Final = ("steps", "batch_size")
 _TABLE: Final = (*COMPARABLE, "track", "spent", "evaluator")
 _BUDGET: Final = ("budget_epochs", "budget_batch_size", "budget_steps")
 _NAMES: Final = (
-    *("method", "encoder", "pretrain_on", "augmentation", "members", "imported", "precision", "threads", "compile"),
+    *("method", "encoder", "pretrain_on", "augmentation", "members", "imported", "precision", "threads", "compile", "capture"),
     *(*_SPENT, *_BUDGET),
 )
 #: What every row tells.
@@ -102,7 +102,8 @@ class Line:
         if self.still or not facts["learns"]:
             return ""
         threads = f", {facts['threads']} threads" if facts["threads"] not in {None, 1} else ""
-        return f"{facts['precision']}{', compiled' if facts['compile'] else ''}{threads}"
+        how = [told for told, name in (("compiled", "compile"), ("captured", "capture")) if facts[name]]
+        return ", ".join((facts["precision"], *how)) + threads
 
     @property
     def mean(self) -> float:
@@ -275,7 +276,8 @@ def _scored(book: Book, dataset: str) -> polars.DataFrame:
         raise StoreError(msg)
     words = [name for name in WORDS if name in wanted & has]
     return found.with_columns(
-        *(polars.lit(None).alias(name) for name in sorted(wanted - has)),
+        *(polars.lit(None).alias(name) for name in sorted(wanted - has - {"capture"})),
+        (polars.col("capture") if "capture" in has else polars.lit(None, polars.Boolean).alias("capture")).fill_null(value=False),
         *(polars.col(name).cast(polars.Categorical) for name in words),  # which are grouped many times as fast as texts
     )
 

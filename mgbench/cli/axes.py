@@ -74,8 +74,11 @@ _OPTIONS = (
     click.option("--steps", type=click.IntRange(min=1), help="Optimiser steps, in place of epochs."),
     click.option("--select", is_flag=True, help="Fit on train and score val, for choosing hyperparameters without the test split."),
     click.option("--preprocess", default="frame50", show_default=True, help="frame50, raw50 or first_frame."),
-    click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True, help="Of training."),
+    click.option(
+        "--precision", type=click.Choice(["fp32", "tf32", "bf16"]), default="fp32", show_default=True, help="Of training; tf32 needs a GPU."
+    ),
     click.option("--compile", is_flag=True, help="Train through torch.compile; slow to start, and worth it on an accelerator."),
+    click.option("--capture", is_flag=True, help="Record training steps as CUDA graphs and replay them; needs a GPU."),
     click.option(
         "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Processor threads a cell, part of its identity."
     ),
@@ -120,6 +123,7 @@ class GridOptions:
     preprocess: str
     precision: Precision
     compile: bool
+    capture: bool
     threads: int
     workers: int
     retry: tuple["Retry", ...]
@@ -215,7 +219,7 @@ def _shared(options: GridOptions) -> "Run":
     from mgbench.grid import Run
 
     budget = Budget(options.epochs, options.batch_size, options.steps)
-    return Run(options.preprocess, options.precision, options.threads, options.select, options.compile, budget)
+    return Run(options.preprocess, options.precision, options.threads, options.select, options.compile, options.capture, budget)
 
 
 def _axes(options: GridOptions, catalogue: "Catalogue") -> "Axes":

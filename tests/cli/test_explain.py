@@ -60,7 +60,7 @@ def test_failed_cell_is_told_in_full(tmp_path: Path, mgbench: Command, write_cel
         "took 10.0 s: pretrain 7.2 s",
         "method faulty[how=raise] (version 1, from zoo)",
         "seed 0",
-        "run preprocess=frame50, precision=fp32, threads=1, select=false, compile=false",
+        "run preprocess=frame50, precision=fp32, threads=1, select=false, compile=false, capture=false",
         "linear top-1 50.0",
         "knn no row",
         "method faulty: lr=0.001, epochs=1, batch_size=8, how=raise",

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from mgbench import Backbone, Encoder, Method, load_skeleton
+from mgbench.arithmetic import Arithmetic
 from mgbench.data import Dense
 from mgbench.train import Training, pretrain
 
@@ -20,7 +21,10 @@ def drifting(count: int = 16, frames: int = 20, persons: int = 1, skeleton: str 
     return posture + way * torch.linspace(-2, 2, frames)[:, None]
 
 
-def losses(method: Method, encoder: Encoder, steps: int = 40, lr: float = 3e-3, *, learns: bool = True) -> Tensor:
+_PLAIN = Arithmetic()
+
+
+def losses(method: Method, encoder: Encoder, steps: int = 40, lr: float = 3e-3, *, learns: bool = True, how: Arithmetic = _PLAIN) -> Tensor:
     """Return the loss of each step of a training on sixteen drifting clips, or of the same steps without learning."""
     recipe = attrs.evolve(method.recipe, lr=lr if learns else 1e-12, lr_end=0.0, schedule="constant", warmup=0, batch_size=16, epochs=1)
     x, skeleton = drifting(), load_skeleton("kinect25")
@@ -28,5 +32,5 @@ def losses(method: Method, encoder: Encoder, steps: int = 40, lr: float = 3e-3, 
     method = attrs.evolve(method, recipe=recipe)
     objective = method.build(Backbone(encoder, skeleton, 1), 4)
     data = Dense(x, torch.arange(16) % 4, torch.full((16,), x.shape[3]))
-    training = Training(0, "fp32", False, steps, Path("no checkpoint"), 1e9, lambda _: None)
+    training = Training(0, how, steps, Path("no checkpoint"), 1e9, lambda _: None)
     return pretrain(objective, method, data, skeleton, training)[0]

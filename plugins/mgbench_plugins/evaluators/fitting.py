@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from mgbench import Recipe
 from mgbench.model import Part
-from mgbench.train import descend, learning_rate
+from mgbench.train import descend, learning_rate, set_rate
 
 
 def logistic_regression(x: Tensor, label: Tensor, classes: int, decay: float, iterations: int = 500) -> tuple[Tensor, Tensor]:
@@ -69,5 +69,6 @@ def train_epochs(
         order = torch.randperm(clips, generator=generator).to(part.x.device)
         for step, index in enumerate(order.split(recipe.batch_size)[:steps]):
             loss = functional.cross_entropy(module(part.x[index]), part.label[index], label_smoothing=smoothing)
-            descend(optimizer, loss, learning_rate(recipe, epoch * steps + step, recipe.epochs * steps), recipe.clip)
+            set_rate(optimizer, learning_rate(recipe, epoch * steps + step, recipe.epochs * steps))
+            descend(optimizer, loss, recipe.clip)
         yield epoch

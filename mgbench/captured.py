@@ -1,0 +1,132 @@
+"""Training steps recorded as CUDA graphs: one launch in place of the thousands whose cost is most of a step of small clips.
+
+A graph holds sizes and addresses. So each shape of a batch has its own, batches are copied to where it reads, and steps that a batch's
+shape has not had before are run as they are, until torch and the libraries below it have chosen what to run. What a step leaves in
+attributes of the objective's modules is put back after each replay; a plain value that changed between steps makes all graphs anew.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, TypeAlias
+
+import attrs
+import torch
+from torch import Generator, Tensor, nn
+
+from mgbench.errors import MgbenchError
+from mgbench.model import Batch, View
+
+
+Learn: TypeAlias = Callable[[Batch], Tensor]
+#: Records what a call does, and returns what it gives and what does it again.
+Record: TypeAlias = Callable[[Callable[[], Tensor]], tuple[Tensor, Callable[[], None]]]
+#: Steps of a shape that are run as they are.
+_WARM: Final = 3
+
+
+@attrs.frozen(eq=False)
+class _Recorded:
+    """A step of one shape: where it reads a batch from, what it gives, what repeats it, and what it leaves in attributes."""
+
+    given: list[Tensor | None]
+    loss: Tensor
+    replay: Callable[[], None]
+    left: list[tuple[nn.Module, str, Tensor]]
+
+
+class Captured:
+    """A step's loss, gradients and descent: recorded once for every shape of a batch, and replayed.
+
+    Args:
+        learn: the step, from a batch to its loss; of its random numbers all come from generators that `record` knows.
+        objective: what it trains.
+        record: how a call is recorded.
+    """
+
+    def __init__(self, learn: Learn, objective: nn.Module, record: Record) -> None:
+        self._learn, self._objective, self._record = learn, objective, record
+        self._phase: tuple[object, ...] = ()
+        self._seen: Counter[object] = Counter()
+        self._steps: dict[object, _Recorded] = {}
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Take the step, and return the loss, which the next step overwrites."""
+        if (phase := _phase(self._objective)) != self._phase:
+            self._phase, self._seen, self._steps = phase, Counter(), {}
+        tensors = _tensors(batch)
+        shape = tuple(None if one is None else (one.shape, one.dtype) for one in tensors)
+        if shape not in self._steps:
+            self._seen[shape] += 1
+            if self._seen[shape] <= _WARM:
+                return self._learn(batch)
+            self._steps[shape] = self._recorded(batch, tensors)
+        step = self._steps[shape]
+        for kept, new in zip(step.given, tensors, strict=True):
+            if kept is not None and new is not None:
+                kept.copy_(new)
+        step.replay()
+        for module, name, value in step.left:
+            setattr(module, name, value)
+        return step.loss
+
+    def _recorded(self, batch: Batch, tensors: Sequence[Tensor | None]) -> _Recorded:
+        given = [None if one is None else one.clone() for one in tensors]
+        held = _batch(batch, given)
+        loss, replay = self._record(lambda: self._learn(held))
+        left = [(module, name, value) for module, name, value in _attributes(self._objective) if isinstance(value, Tensor)]
+        return _Recorded(given, loss, replay, left)
+
+
+def cuda_graphs(*generators: Generator) -> Record:
+    """Return what records CUDA graphs that share their memory, and draw from these generators and torch's own as a step would."""
+    pool = torch.cuda.graph_pool_handle()
+
+    def record(call: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
+        graph = torch.cuda.CUDAGraph()
+        for generator in generators:
+            graph.register_generator_state(generator)
+        try:
+            with torch.cuda.graph(graph, pool=pool, stream=torch.cuda.current_stream()):
+                loss = call()
+        except RuntimeError as error:
+            first = str(error).partition("\n")[0]
+            msg = f"A training step waits for the GPU or copies to it ({first}), which no graph can hold; run it without --capture."
+            raise MgbenchError(msg) from error
+        return loss, graph.replay
+
+    return record
+
+
+@contextmanager
+def own_stream(device: torch.device) -> Iterator[None]:
+    """Run what is recorded, and the steps before it, on one stream of their own, as recording demands."""
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(stream):
+        yield
+    torch.cuda.current_stream(device).wait_stream(stream)
+
+
+def _attributes(objective: nn.Module) -> Iterator[tuple[nn.Module, str, object]]:
+    """Yield the attributes of all modules but for parameters and buffers, which stay where they are."""
+    for module in objective.modules():
+        yield from ((module, name, value) for name, value in vars(module).items())
+
+
+def _phase(objective: nn.Module) -> tuple[object, ...]:
+    """Return the plain values among attributes, on which depends what a step computes."""
+    return tuple(value for _, _, value in _attributes(objective) if isinstance(value, bool | int | float | str))
+
+
+def _tensors(batch: Batch) -> list[Tensor | None]:
+    return [*(one for view in batch.views for one in view), batch.label, batch.index, batch.length]
+
+
+def _batch(like: Batch, tensors: Sequence[Tensor | None]) -> Batch:
+    """Return a batch of these tensors, in the order of `_tensors`."""
+    *fields, label, index, length = tensors
+    assert index is not None and length is not None  # noqa: S101, PT018 - every batch has them
+    size = len(View._fields)
+    views = tuple(View(*fields[place : place + size]) for place in range(0, len(fields), size))  # type: ignore[arg-type]  # clips are there
+    return attrs.evolve(like, views=views, label=label, index=index, length=length)

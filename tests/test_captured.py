@@ -1,0 +1,103 @@
+"""Recorded steps: what surrounds CUDA graphs is held to the plain step, with something on the processor in a graph's place."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import attrs
+import pytest
+import torch
+from learning import losses
+from mgbench_plugins.encoders.stgcn import STGCN
+from mgbench_plugins.methods.actclr import ActCLR
+from mgbench_plugins.methods.byol import BYOL
+from mgbench_plugins.methods.mgrl import MGRL
+from mgbench_plugins.methods.skeletonclr import SkeletonCLR
+from torch import Tensor, nn
+
+from mgbench import Method, SpecError
+from mgbench.arithmetic import Arithmetic
+from mgbench.captured import Captured, Learn, Record
+
+
+class Replays:
+    """In a graph's place: repeats a call, and writes its results to where they were at first, as a graph does."""
+
+    def __init__(self) -> None:
+        self.objective, self.plain = nn.Module(), False
+        self.recorded = self.replayed = 0
+
+    def made(self, learn: Learn, objective: nn.Module, record: Record) -> Learn:
+        """Return the step, as it is or captured, and keep its objective."""
+        self.objective = objective
+        return learn if self.plain else Captured(learn, objective, self.record)
+
+    def record(self, call: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
+        """Return where the loss will be, and what takes the step."""
+        self.recorded += 1
+        loss = torch.zeros(())
+        left = [(one, name, held) for one in self.objective.modules() for name, held in vars(one).items() if isinstance(held, Tensor)]
+
+        def replay() -> None:
+            self.replayed += 1
+            loss.copy_(call())
+            for module, name, held in left:
+                held.copy_(getattr(module, name))
+
+        return loss, replay
+
+
+@pytest.fixture(name="replays")
+def _replays(monkeypatch: pytest.MonkeyPatch) -> Replays:
+    made = Replays()
+    monkeypatch.setattr("mgbench.train.Captured", made.made)
+    monkeypatch.setattr("mgbench.train.cuda_graphs", lambda *_: made.record)
+    monkeypatch.setattr("mgbench.train.own_stream", lambda _: nullcontext())
+    return made
+
+
+METHODS = [
+    (MGRL(projector=16), 1),  # whose batches have several shapes
+    (SkeletonCLR(queue=32), 1),  # which leaves keys for after the step
+    (BYOL(projection=16, hidden=16), 1),
+    (ActCLR(queue=32, start=0.5), 2),  # which computes other things from the middle on
+]
+
+
+@pytest.mark.parametrize(("method", "phases"), METHODS, ids=lambda one: getattr(one, "name", ""))
+def test_replayed_steps_are_those_that_are_run(replays: Replays, method: Method, phases: int) -> None:
+    """Losses are equal to the bit, whatever the batch's shape, what steps leave behind, and phases; most steps are replays."""
+    encoder, steps, how = STGCN(width=4), 24, Arithmetic(capture=True)
+    captured, replays.plain = losses(method, encoder, steps, how=how), True
+    plain = losses(method, encoder, steps, how=how)
+
+    assert captured.tolist() == plain.tolist()
+    torch.testing.assert_close(plain[:3], losses(method, encoder, steps)[:3], rtol=1e-4, atol=1e-4)  # whose rate is a number of Python's
+    assert replays.recorded >= phases
+    assert replays.replayed >= steps // 4
+
+
+def test_each_shape_is_recorded_once(replays: Replays) -> None:
+    """A batch of a shape that was there before replays what was recorded of it, with its own numbers."""
+    losses(attrs.evolve(MGRL(projector=16)), STGCN(width=4), 40, how=Arithmetic(capture=True))
+
+    assert 1 < replays.recorded <= 5
+    assert replays.replayed == 40 - 3 * replays.recorded or replays.replayed > 20
+
+
+@pytest.mark.parametrize(("how", "words"), [(Arithmetic(capture=True), "--capture got"), (Arithmetic("tf32"), "--precision tf32 got")])
+def test_what_needs_a_gpu_is_refused_without_one(how: Arithmetic, words: str) -> None:
+    """In a sentence that names the option; a GPU takes it."""
+    with pytest.raises(SpecError, match=f"{words} a machine without a GPU"):
+        how.check(torch.device("cpu"))
+    how.check(torch.device("cuda"))
+    Arithmetic("bf16", compile=True).check(torch.device("cpu"))
+
+
+def test_precision_holds_within_a_training_alone() -> None:
+    """Products and convolutions of float32 are exact unless they are asked not to be; what was set before is set again."""
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    with Arithmetic("tf32").within():
+        assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == ("high", True)
+        with Arithmetic("fp32").within():
+            assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == ("highest", False)
+    assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == before
