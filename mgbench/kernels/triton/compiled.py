@@ -1,0 +1,140 @@
+"""Kernels compiled for machines that are not there, and what the result tells: registers, stack, spills, shared memory, instructions."""
+
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import triton
+from triton.backends.compiler import GPUTarget
+
+from mgbench.kernels.triton.launch import Machine, instead
+
+
+_TARGETS: Final[dict[Machine, GPUTarget]] = {
+    "sm_80": GPUTarget("cuda", 80, 32),
+    "sm_90": GPUTarget("cuda", 90, 32),
+    "gfx942": GPUTarget("hip", "gfx942", 64),
+}
+#: Bytes of shared memory that a program may have.
+SHARED: Final[dict[Machine, int]] = {"sm_80": 163 * 1024, "sm_90": 227 * 1024, "gfx942": 64 * 1024}
+
+
+@attrs.frozen
+class Compiled:
+    """One kernel, compiled.
+
+    Args:
+        kernel: its name.
+        machine: that it was compiled for.
+        constants: that it was specialised for, and its warps.
+        registers: of a thread.
+        stack: bytes of a thread beside them.
+        spills: instructions that move registers to memory or back.
+        shared: bytes of a program.
+        dots: instructions of tensor cores.
+        multiplies: whether its source has a product of matrices.
+        seconds: that compiling took; 0.0 where it was in Triton's cache.
+    """
+
+    kernel: str
+    machine: Machine
+    constants: str
+    registers: int
+    stack: int
+    spills: int
+    shared: int
+    dots: int
+    multiplies: bool
+    seconds: float
+
+    @property
+    def faults(self) -> list[str]:
+        """What breaks a limit, a few words each."""
+        found = [f"{number} {what}" for what, number in (("bytes of stack", self.stack), ("spills", self.spills)) if number]
+        found += [f"{self.shared} bytes of shared memory"] * (self.shared > SHARED[self.machine])
+        return found + ["no tensor cores"] * (self.multiplies and not self.dots)
+
+
+class _Absent:
+    """A driver for a machine that is not there: it tells what is compiled for, and launches nothing."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._place, self._target = list(_TARGETS).index(machine), _TARGETS[machine]
+
+    def get_current_target(self) -> GPUTarget:
+        """Return what is compiled for."""
+        return self._target
+
+    def get_current_device(self) -> int:
+        """Return a number of its own, since Triton keeps what it compiled by it."""
+        return self._place
+
+    def get_current_stream(self, device: int | None = None) -> int:
+        """Return the only stream."""
+        return 0
+
+
+@contextmanager
+def compiling(machine: Machine) -> Iterator[list[Compiled]]:
+    """Compile whatever is launched within, for a machine; the list fills with what came of it, each kernel and its constants once.
+
+    Tensors of the device `meta` do, since nothing is read or written.
+    """
+    found: dict[tuple[str, str], Compiled] = {}
+    told: list[Compiled] = []
+
+    def compile_it(kernel: Any, grid: tuple[int, ...], *arguments: object, **options: object) -> None:  # noqa: ANN401 - a Triton kernel
+        began = time.perf_counter()
+        built = kernel.warmup(*arguments, grid=grid, **options)
+        one = _read(built, kernel.__name__, machine, _constants(kernel, arguments, options), time.perf_counter() - began)
+        if (one.kernel, one.constants) not in found:
+            found[one.kernel, one.constants] = one
+            told.append(one)
+
+    active, triton.runtime.driver._active = triton.runtime.driver._active, _Absent(machine)  # noqa: SLF001 - asking it would look for a GPU
+    token = instead.set(compile_it)
+    try:
+        yield told
+    finally:
+        instead.reset(token)
+        triton.runtime.driver._active = active  # noqa: SLF001 - as above
+
+
+def _constants(kernel: Any, arguments: tuple[object, ...], options: dict[str, object]) -> str:  # noqa: ANN401 - a Triton kernel
+    """Return the types of what a kernel is given and its constants, in words."""
+    named = dict(zip(kernel.arg_names, arguments, strict=False)) | options
+    types = dict.fromkeys(str(value.dtype).removeprefix("torch.") for value in named.values() if hasattr(value, "dtype"))
+    fixed = {name: value for name, value in named.items() if name.isupper() or name == "num_warps"}
+    return " ".join((*types, *(f"{name}={value}" for name, value in fixed.items())))
+
+
+def _read(built: Any, name: str, machine: Machine, constants: str, seconds: float) -> Compiled:  # noqa: ANN401 - Triton's
+    multiplies = "tt.dot" in built.asm["ttir"]
+    if machine == "gfx942":
+        text = built.asm["amdgcn"]
+        registers, spills, stack = (
+            int(re.search(rf"\.{what}:\s+(\d+)", text)[1])  # type: ignore[index] # the assembler writes all three
+            for what in ("vgpr_count", "vgpr_spill_count", "private_segment_fixed_size")
+        )
+        return Compiled(name, machine, constants, registers, stack, spills, built.metadata.shared, text.count("v_mfma"), multiplies, seconds)
+    usage, code = _dumped(built.asm["cubin"])
+    registers, stack = map(int, re.search(r"REG:(\d+) STACK:(\d+)", usage).groups())  # type: ignore[union-attr] # cuobjdump writes both
+    spills, dots = (len(re.findall(pattern, code)) for pattern in (r"\b(?:STL|LDL)\b", r"\bH(?:G)?MMA\b"))
+    return Compiled(name, machine, constants, registers, stack, spills, built.metadata.shared, dots, multiplies, seconds)
+
+
+def _dumped(cubin: bytes) -> tuple[str, str]:
+    """Return what a program uses, and its instructions, as NVIDIA's tools in Triton's wheel tell them."""
+    tools = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(cubin)
+        file.flush()
+        calls = ([tools / "cuobjdump", "--dump-resource-usage", file.name], [tools / "nvdisasm", "-c", file.name])
+        usage, code = (subprocess.run(call, capture_output=True, text=True, check=True).stdout for call in calls)
+    return usage, code

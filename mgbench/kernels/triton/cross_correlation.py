@@ -1,0 +1,186 @@
+"""The Barlow Twins loss of up to 128 clips in three launches; formulas as in mgbench.kernels.cross_correlation, whose notation this has.
+
+All but the N x N matrices is column by column, so a program owns whole columns of all streams: one read gives it their statistics,
+diagonals and a share of both matrices, and neither U nor V_k is ever stored. Shares are summed in one order, so that runs are equal bit
+for bit; the program that ends last adds up the loss. The gradient reads the streams again and makes U and V_k anew in registers.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+import triton
+from torch import Tensor
+from triton import language as tl
+
+from mgbench.kernels.triton.launch import launch, machine, power, products, summed, wanted_precision
+
+
+#: Clips and views that a program can hold.
+MOST_CLIPS: Final = 128
+MOST_VIEWS: Final = 2
+#: Programs that shares are kept of: about as many as there are processors, since each share is as large as both matrices.
+_PROGRAMS: Final = 128
+#: Numbers of a matrix that one program of the second launch sums.
+_SUMMED: Final = 256
+
+
+@triton.jit
+def _normalised(z, place, inside, clips, eps, root, CENTRE: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Return whole columns of a stream normalised, what each is multiplied by, and what is added then."""
+    x = tl.load(z + place, mask=inside, other=0.0).to(tl.float32)  # [BN, BD]
+    mean = tl.sum(x, 0) / clips if CENTRE else tl.sum(x, 0) * 0.0
+    x = tl.where(inside, x - mean[None, :], 0.0)
+    length = tl.sum(x * x, 0) + eps
+    scale = tl.where(length > 0, root / tl.sqrt(length), 0.0)
+    return x * scale[None, :], scale, -mean * scale
+
+
+@triton.jit
+def _cross_correlation_fwd_kernel(  # type: ignore[no-untyped-def]
+    anchor, first, second, columns, diagonals, shares, losses, clips, features, eps, root, lambd,
+    VIEWS: tl.constexpr, CENTRE: tl.constexpr, BN: tl.constexpr, BD: tl.constexpr, PRODUCT: tl.constexpr,
+):  # fmt: skip
+    """Own every so many blocks of columns: statistics and diagonals of each, and shares of the matrices and of the loss over all."""
+    row = tl.arange(0, BN)
+    grams_u, grams_v = tl.zeros([BN, BN], tl.float32), tl.zeros([BN, BN], tl.float32)
+    loss = 0.0
+    for begin in range(tl.program_id(0) * BD, features, tl.num_programs(0) * BD):
+        column = begin + tl.arange(0, BD)
+        real = column < features
+        inside = (row[:, None] < clips) & real[None, :]
+        place = row[:, None].to(tl.int64) * features + column[None, :]
+        u, scale, shift = _normalised(anchor, place, inside, clips, eps, root, CENTRE)
+        tl.store(columns + column, scale, mask=real)
+        tl.store(columns + (VIEWS + 1) * features + column, shift, mask=real)
+        grams_u = tl.dot(u, tl.trans(u), grams_u, input_precision=PRODUCT)
+        for k in tl.static_range(VIEWS):
+            view = first if k == 0 else second
+            v, scale, shift = _normalised(view, place, inside, clips, eps, root, CENTRE)
+            tl.store(columns + (k + 1) * features + column, scale, mask=real)
+            tl.store(columns + (VIEWS + 2 + k) * features + column, shift, mask=real)
+            grams_v = tl.dot(v, tl.trans(v), grams_v, input_precision=PRODUCT)
+            c = tl.sum(u * v, 0)
+            tl.store(diagonals + k * features + column, c, mask=real)
+            loss += tl.sum(tl.where(real, (1 - c) * (1 - c) - lambd * c * c, 0.0), 0)
+    inner = row[:, None] * BN + row[None, :]
+    own = shares + tl.program_id(0).to(tl.int64) * 2 * BN * BN
+    tl.store(own + inner, grams_u)
+    tl.store(own + BN * BN + inner, grams_v)
+    tl.store(losses + tl.program_id(0), loss)
+
+
+@triton.jit
+def _cross_correlation_sum_kernel(  # type: ignore[no-untyped-def]
+    shares, losses, products_, parts, ended, total, count, clips, lambd, BN: tl.constexpr, BLOCK: tl.constexpr, PARTS: tl.constexpr
+):
+    """Sum the shares of some numbers of both matrices; the program that ends last adds up the loss, always in the same order."""
+    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    row, column = place // BN, place % BN
+    real = (row < clips) & (column < clips)
+    u = summed(shares, 2 * BN * BN, count, place, real, BLOCK)
+    v = summed(shares + BN * BN, 2 * BN * BN, count, place, real, BLOCK)
+    tl.store(products_ + row * clips + column, u, mask=real)
+    tl.store(products_ + clips * clips + row * clips + column, v, mask=real)
+    tl.store(parts + tl.program_id(0), tl.sum(u * v, 0))
+    tl.debug_barrier()  # what all threads of this program wrote is there before it is counted
+    if tl.atomic_add(ended, 1, sem="acq_rel") == PARTS - 1:
+        squares = tl.sum(tl.load(parts + tl.arange(0, PARTS), cache_modifier=".cg"), 0)
+        rest = 0.0
+        for program in range(count):
+            rest += tl.load(losses + program)
+        tl.store(total, rest + lambd * squares)
+
+
+@triton.jit
+def _projected(p, x, scale, grad, rest):  # type: ignore[no-untyped-def]
+    """Return the gradient of a stream's columns from that of the normalised ones."""
+    along = tl.sum(p * x, 0) * rest
+    return (p - x * along[None, :]) * (scale * grad)[None, :]
+
+
+@triton.jit
+def _cross_correlation_bwd_kernel(  # type: ignore[no-untyped-def]
+    anchor, first, second, columns, diagonals, products_, grad, to_anchor, to_first, to_second, clips, features, lambd, rest,
+    VIEWS: tl.constexpr, BN: tl.constexpr, BD: tl.constexpr, PRODUCT: tl.constexpr,
+):  # fmt: skip
+    """Own a block of columns of all streams: normalise them anew, and write their gradients."""
+    row, column = tl.arange(0, BN), tl.program_id(0) * BD + tl.arange(0, BD)
+    real = column < features
+    inside = (row[:, None] < clips) & real[None, :]
+    place = row[:, None].to(tl.int64) * features + column[None, :]
+    square = (row[:, None] < clips) & (row[None, :] < clips)
+    inner = row[:, None] * clips + row[None, :]
+    grams_u = tl.load(products_ + inner, mask=square, other=0.0) * (2 * lambd)
+    grams_v = tl.load(products_ + clips * clips + inner, mask=square, other=0.0) * (2 * lambd)
+    towards = tl.load(grad).to(tl.float32)
+    scale_u = tl.load(columns + column, mask=real, other=0.0)
+    shift_u = tl.load(columns + (VIEWS + 1) * features + column, mask=real, other=0.0)
+    u = tl.load(anchor + place, mask=inside, other=0.0).to(tl.float32)
+    u = tl.where(inside, u * scale_u[None, :] + shift_u[None, :], 0.0)
+    p_u = tl.dot(grams_v, u, input_precision=PRODUCT)
+    for k in tl.static_range(VIEWS):
+        view = first if k == 0 else second
+        to_view = to_first if k == 0 else to_second
+        scale = tl.load(columns + (k + 1) * features + column, mask=real, other=0.0)
+        shift = tl.load(columns + (VIEWS + 2 + k) * features + column, mask=real, other=0.0)
+        v = tl.load(view + place, mask=inside, other=0.0).to(tl.float32)
+        v = tl.where(inside, v * scale[None, :] + shift[None, :], 0.0)
+        weight = 2 * (1 - lambd) * tl.load(diagonals + k * features + column, mask=real, other=0.0) - 2
+        p_u += v * weight[None, :]
+        p_v = tl.dot(grams_u, v, u * weight[None, :], input_precision=PRODUCT)
+        tl.store(to_view + place, _projected(p_v, v, scale, towards, rest).to(to_view.dtype.element_ty), mask=inside)
+    tl.store(to_anchor + place, _projected(p_u, u, scale_u, towards, rest).to(to_anchor.dtype.element_ty), mask=inside)
+
+
+def forward(
+    streams: Sequence[Tensor], lambd: float, eps: float, factor: float, centre: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Return what mgbench.kernels.cross_correlation.operator returns, for up to `MOST_CLIPS` clips and `MOST_VIEWS` views."""
+    streams = [z.contiguous() for z in streams]
+    clips, features = streams[0].shape
+    like, views = streams[0].new_empty(0, dtype=torch.float32), len(streams) - 1
+    width, warps, bn = _tiles(clips)
+    programs = _programs(triton.cdiv(features, width))
+    columns, diagonals = like.new_empty(2, views + 1, 1, features), like.new_empty(views, features)
+    shares, losses = like.new_empty(programs, 2, bn, bn), like.new_empty(programs)
+    product = products(wanted_precision())
+    launch(
+        _cross_correlation_fwd_kernel, (programs,), streams[0], streams[1], streams[-1], columns, diagonals, shares, losses,
+        clips, features, float(eps), factor**0.5, lambd,
+        VIEWS=views, CENTRE=centre, BN=bn, BD=width, PRODUCT=product, num_warps=warps, num_stages=1,
+    )  # fmt: skip
+    found, total, ended = like.new_empty(2, clips, clips), like.new_empty(()), torch.zeros((), dtype=torch.int32, device=like.device)
+    parts = bn * bn // _SUMMED
+    launch(
+        _cross_correlation_sum_kernel, (parts,), shares, losses, found, like.new_empty(parts), ended, total, programs, clips, lambd,
+        BN=bn, BLOCK=_SUMMED, PARTS=parts, num_warps=4,
+    )  # fmt: skip
+    return total, columns, diagonals, found, like
+
+
+def backward(grad: Tensor, streams: Sequence[Tensor], kept: Sequence[Tensor], lambd: float, factor: float) -> list[Tensor]:
+    """Return the gradient of every stream `(N, D)`, from what `forward` kept."""
+    columns, diagonals, matrices, _ = kept
+    streams = [z.contiguous() for z in streams]
+    clips, features = streams[0].shape
+    width, warps, bn = _tiles(clips)
+    found = [torch.empty_like(z) for z in streams]
+    launch(
+        _cross_correlation_bwd_kernel, (triton.cdiv(features, width),), streams[0], streams[1], streams[-1],
+        columns.contiguous(), diagonals.contiguous(), matrices.contiguous(), grad.contiguous(), found[0], found[1], found[-1],
+        clips, features, lambd, 1 / factor,
+        VIEWS=len(streams) - 1, BN=bn, BD=width, PRODUCT=products(wanted_precision()), num_warps=warps, num_stages=1,
+    )  # fmt: skip
+    return found
+
+
+def _tiles(clips: int) -> tuple[int, int, int]:
+    """Return how many columns a program works on at a time, its warps, and how many rows its tiles have."""
+    rows = power(clips)
+    return (16 if machine() == "gfx942" else 32), (8 if rows > 64 else 4), rows
+
+
+def _programs(blocks: int) -> int:
+    """Return how many programs share the blocks of columns, each the same number as far as that goes."""
+    return triton.cdiv(blocks, triton.cdiv(blocks, _PROGRAMS))
