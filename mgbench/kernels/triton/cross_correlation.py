@@ -19,8 +19,8 @@ from mgbench.kernels.triton.launch import launch, machine, power, products, summ
 #: Clips and views that a program can hold.
 MOST_CLIPS: Final = 128
 MOST_VIEWS: Final = 2
-#: Programs that shares are kept of: about as many as there are processors, since each share is as large as both matrices.
-_PROGRAMS: Final = 128
+#: Programs that share one matrix: with those of the other about as many as there are processors, since each keeps a share as large as it.
+_PROGRAMS: Final = 64
 #: Numbers of a matrix that one program of the second launch sums.
 _SUMMED: Final = 256
 
@@ -41,9 +41,12 @@ def _cross_correlation_fwd_kernel(  # type: ignore[no-untyped-def]
     anchor, first, second, columns, diagonals, shares, losses, clips, features, eps, root, lambd,
     VIEWS: tl.constexpr, CENTRE: tl.constexpr, BN: tl.constexpr, BD: tl.constexpr, PRODUCT: tl.constexpr,
 ):  # fmt: skip
-    """Own every so many blocks of columns: statistics and diagonals of each, and shares of the matrices and of the loss over all."""
-    row = tl.arange(0, BN)
-    grams_u, grams_v = tl.zeros([BN, BN], tl.float32), tl.zeros([BN, BN], tl.float32)
+    """Own every so many blocks of columns, for one of both matrices: its share over them all, and what of the columns it needs or gives.
+
+    Both at once would not fit into registers; so the anchor is read twice, and what is given of it comes from the first.
+    """
+    row, of_views = tl.arange(0, BN), tl.program_id(1)
+    grams = tl.zeros([BN, BN], tl.float32)
     loss = 0.0
     for begin in range(tl.program_id(0) * BD, features, tl.num_programs(0) * BD):
         column = begin + tl.arange(0, BD)
@@ -51,23 +54,24 @@ def _cross_correlation_fwd_kernel(  # type: ignore[no-untyped-def]
         inside = (row[:, None] < clips) & real[None, :]
         place = row[:, None].to(tl.int64) * features + column[None, :]
         u, scale, shift = _normalised(anchor, place, inside, clips, eps, root, CENTRE)
-        tl.store(columns + column, scale, mask=real)
-        tl.store(columns + (VIEWS + 1) * features + column, shift, mask=real)
-        grams_u = tl.dot(u, tl.trans(u), grams_u, input_precision=PRODUCT)
-        for k in tl.static_range(VIEWS):
-            view = first if k == 0 else second
-            v, scale, shift = _normalised(view, place, inside, clips, eps, root, CENTRE)
-            tl.store(columns + (k + 1) * features + column, scale, mask=real)
-            tl.store(columns + (VIEWS + 2 + k) * features + column, shift, mask=real)
-            grams_v = tl.dot(v, tl.trans(v), grams_v, input_precision=PRODUCT)
-            c = tl.sum(u * v, 0)
-            tl.store(diagonals + k * features + column, c, mask=real)
-            loss += tl.sum(tl.where(real, (1 - c) * (1 - c) - lambd * c * c, 0.0), 0)
-    inner = row[:, None] * BN + row[None, :]
-    own = shares + tl.program_id(0).to(tl.int64) * 2 * BN * BN
-    tl.store(own + inner, grams_u)
-    tl.store(own + BN * BN + inner, grams_v)
-    tl.store(losses + tl.program_id(0), loss)
+        if of_views == 0:
+            tl.store(columns + column, scale, mask=real)
+            tl.store(columns + (VIEWS + 1) * features + column, shift, mask=real)
+            grams = tl.dot(u, tl.trans(u), grams, input_precision=PRODUCT)
+        else:
+            for k in tl.static_range(VIEWS):
+                view = first if k == 0 else second
+                v, scale, shift = _normalised(view, place, inside, clips, eps, root, CENTRE)
+                tl.store(columns + (k + 1) * features + column, scale, mask=real)
+                tl.store(columns + (VIEWS + 2 + k) * features + column, shift, mask=real)
+                grams = tl.dot(v, tl.trans(v), grams, input_precision=PRODUCT)
+                c = tl.sum(u * v, 0)
+                tl.store(diagonals + k * features + column, c, mask=real)
+                loss += tl.sum(tl.where(real, (1 - c) * (1 - c) - lambd * c * c, 0.0), 0)
+    own = shares + (tl.program_id(0).to(tl.int64) * 2 + of_views) * BN * BN
+    tl.store(own + row[:, None] * BN + row[None, :], grams)
+    if of_views == 1:
+        tl.store(losses + tl.program_id(0), loss)
 
 
 @triton.jit
@@ -146,7 +150,7 @@ def forward(
     shares, losses = like.new_empty(programs, 2, bn, bn), like.new_empty(programs)
     product = products(wanted_precision())
     launch(
-        _cross_correlation_fwd_kernel, (programs,), streams[0], streams[1], streams[-1], columns, diagonals, shares, losses,
+        _cross_correlation_fwd_kernel, (programs, 2), streams[0], streams[1], streams[-1], columns, diagonals, shares, losses,
         clips, features, float(eps), factor**0.5, lambd,
         VIEWS=views, CENTRE=centre, BN=bn, BD=width, PRODUCT=product, num_warps=warps, num_stages=1,
     )  # fmt: skip
@@ -178,7 +182,8 @@ def backward(grad: Tensor, streams: Sequence[Tensor], kept: Sequence[Tensor], la
 def _tiles(clips: int) -> tuple[int, int, int]:
     """Return how many columns a program works on at a time, its warps, and how many rows its tiles have."""
     rows = power(clips)
-    return (16 if machine() == "gfx942" else 32), (8 if rows > 64 else 4), rows
+    narrow = rows > 64 and (machine() != "sm_90" or products(wanted_precision()) != "tf32")
+    return (16 if narrow or machine() == "gfx942" else 32), (8 if rows > 64 else 4), rows
 
 
 def _programs(blocks: int) -> int:

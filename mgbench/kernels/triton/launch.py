@@ -24,7 +24,7 @@ instead: ContextVar[Callable[..., None] | None] = ContextVar("instead", default=
 
 #: What `tl.dot` is told. The plain float32 product ("ieee") has no tensor cores on NVIDIA's machines and spills, so it is used on AMD's alone.
 _PRODUCTS: Final[dict[tuple[Machine, Precision], str]] = {
-    ("sm_80", "highest"): "tf32x3",
+    ("sm_80", "highest"): "bf16x3",
     ("sm_90", "highest"): "bf16x3",
     ("gfx942", "highest"): "ieee",
     ("sm_80", "high"): "tf32",
