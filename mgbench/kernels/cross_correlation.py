@@ -21,6 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mgbench.kernels.fused import fused
+
 
 #: `batch`: centred, divided by sqrt(variance + 1e-5) [Zbontar et al. 2021; PSTL]; `std`: centred, divided by the unbiased standard
 #: deviation, C divided by N [lightly]; `l2`: divided by their length.
@@ -143,6 +145,10 @@ def operator(
 
     The products are U U^T and sum_k V_k V_k^T, `(2, N, N)`, or the C_k, `(K, D, D)`; U and V_k are kept beside the C_k alone.
     """
+    kernels = fused("cross_correlation", streams[0])
+    if grams and kernels is not None and kernels.serves(streams):
+        one: tuple[Tensor, Tensor, Tensor, Tensor, Tensor] = kernels.forward(streams, lambd, eps, factor, centre)
+        return one
     wide, (clips, features) = _kind(streams[0]), streams[0].shape
     columns, diagonals = wide.new_empty(2, len(streams), 1, features), wide.new_empty(len(streams) - 1, features)
     products = wide.new_zeros((2, clips, clips) if grams else (len(streams) - 1, features, features))
@@ -175,6 +181,10 @@ def _(
 @torch.library.custom_op("mgbench::cross_correlation_backward", mutates_args=())
 def _backward(grad: Tensor, streams: list[Tensor], kept: list[Tensor], lambd: float, factor: float, grams: bool) -> list[Tensor]:
     """Return the gradient of every stream `(N, D)`."""
+    kernels = fused("cross_correlation", streams[0])
+    if grams and kernels is not None and kernels.serves(streams):
+        ours: list[Tensor] = kernels.backward(grad, streams, kept, lambd, factor)
+        return ours
     columns, diagonals, products, normal = kept
     found = [torch.empty_like(z, memory_format=torch.contiguous_format) for z in streams]
     for block in _blocks(streams[0], grams=grams):

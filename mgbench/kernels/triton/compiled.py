@@ -118,11 +118,10 @@ def _read(built: Any, name: str, machine: Machine, constants: str, seconds: floa
     multiplies = "tt.dot" in built.asm["ttir"]
     if machine == "gfx942":
         text = built.asm["amdgcn"]
-        registers, spills, stack = (
-            int(re.search(rf"\.{what}:\s+(\d+)", text)[1])  # type: ignore[index] # the assembler writes all three
-            for what in ("vgpr_count", "vgpr_spill_count", "private_segment_fixed_size")
-        )
-        return Compiled(name, machine, constants, registers, stack, spills, built.metadata.shared, text.count("v_mfma"), multiplies, seconds)
+        words = ("vgpr_count", "private_segment_fixed_size", "vgpr_spill_count")
+        registers, stack, spills = (int(re.search(rf"\.{word}:\s+(\d+)", text)[1]) for word in words)  # type: ignore[index] # all are there
+        dots = text.count("v_mfma")
+        return Compiled(name, machine, constants, registers, stack, spills, built.metadata.shared, dots, multiplies, seconds)
     usage, code = _dumped(built.asm["cubin"])
     registers, stack = map(int, re.search(r"REG:(\d+) STACK:(\d+)", usage).groups())  # type: ignore[union-attr] # cuobjdump writes both
     spills, dots = (len(re.findall(pattern, code)) for pattern in (r"\b(?:STL|LDL)\b", r"\bH(?:G)?MMA\b"))
@@ -135,6 +134,6 @@ def _dumped(cubin: bytes) -> tuple[str, str]:
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(cubin)
         file.flush()
-        calls = ([tools / "cuobjdump", "--dump-resource-usage", file.name], [tools / "nvdisasm", "-c", file.name])
+        calls: list[list[str | Path]] = [[tools / "cuobjdump", "--dump-resource-usage", file.name], [tools / "nvdisasm", "-c", file.name]]
         usage, code = (subprocess.run(call, capture_output=True, text=True, check=True).stdout for call in calls)
     return usage, code

@@ -26,18 +26,18 @@ _SUMMED: Final = 256
 
 
 @triton.jit
-def _normalised(z, place, inside, clips, eps, root, CENTRE: tl.constexpr):  # type: ignore[no-untyped-def]
+def _normalised(z, place, inside, clips, eps, root, CENTRE: tl.constexpr):
     """Return whole columns of a stream normalised, what each is multiplied by, and what is added then."""
     x = tl.load(z + place, mask=inside, other=0.0).to(tl.float32)  # [BN, BD]
     mean = tl.sum(x, 0) / clips if CENTRE else tl.sum(x, 0) * 0.0
     x = tl.where(inside, x - mean[None, :], 0.0)
     length = tl.sum(x * x, 0) + eps
-    scale = tl.where(length > 0, root / tl.sqrt(length), 0.0)
+    scale = tl.where(length > 0, root / tl.sqrt(tl.where(length > 0, length, 1.0)), 0.0)
     return x * scale[None, :], scale, -mean * scale
 
 
 @triton.jit
-def _cross_correlation_fwd_kernel(  # type: ignore[no-untyped-def]
+def _cross_correlation_fwd_kernel(
     anchor, first, second, columns, diagonals, shares, losses, clips, features, eps, root, lambd,
     VIEWS: tl.constexpr, CENTRE: tl.constexpr, BN: tl.constexpr, BD: tl.constexpr, PRODUCT: tl.constexpr,
 ):  # fmt: skip
@@ -75,7 +75,7 @@ def _cross_correlation_fwd_kernel(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _cross_correlation_sum_kernel(  # type: ignore[no-untyped-def]
+def _cross_correlation_sum_kernel(
     shares, losses, products_, parts, ended, total, count, clips, lambd, BN: tl.constexpr, BLOCK: tl.constexpr, PARTS: tl.constexpr
 ):
     """Sum the shares of some numbers of both matrices; the program that ends last adds up the loss, always in the same order."""
@@ -97,14 +97,14 @@ def _cross_correlation_sum_kernel(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _projected(p, x, scale, grad, rest):  # type: ignore[no-untyped-def]
+def _projected(p, x, scale, grad, rest):
     """Return the gradient of a stream's columns from that of the normalised ones."""
     along = tl.sum(p * x, 0) * rest
     return (p - x * along[None, :]) * (scale * grad)[None, :]
 
 
 @triton.jit
-def _cross_correlation_bwd_kernel(  # type: ignore[no-untyped-def]
+def _cross_correlation_bwd_kernel(
     anchor, first, second, columns, diagonals, products_, grad, to_anchor, to_first, to_second, clips, features, lambd, rest,
     VIEWS: tl.constexpr, BN: tl.constexpr, BD: tl.constexpr, PRODUCT: tl.constexpr,
 ):  # fmt: skip
@@ -135,6 +135,13 @@ def _cross_correlation_bwd_kernel(  # type: ignore[no-untyped-def]
         p_v = tl.dot(grams_u, v, u * weight[None, :], input_precision=PRODUCT)
         tl.store(to_view + place, _projected(p_v, v, scale, towards, rest).to(to_view.dtype.element_ty), mask=inside)
     tl.store(to_anchor + place, _projected(p_u, u, scale_u, towards, rest).to(to_anchor.dtype.element_ty), mask=inside)
+
+
+def serves(streams: Sequence[Tensor]) -> bool:
+    """Tell whether these kernels can compute the loss of streams `(N, D)`: of few clips and views, in float32 or fewer bits."""
+    anchor = streams[0]
+    narrow = anchor.dtype in {torch.float32, torch.bfloat16, torch.float16}
+    return narrow and len(anchor) <= MOST_CLIPS and len(streams) - 1 <= MOST_VIEWS and anchor.numel() > 0
 
 
 def forward(
@@ -182,10 +189,10 @@ def backward(grad: Tensor, streams: Sequence[Tensor], kept: Sequence[Tensor], la
 def _tiles(clips: int) -> tuple[int, int, int]:
     """Return how many columns a program works on at a time, its warps, and how many rows its tiles have."""
     rows = power(clips)
-    narrow = rows > 64 and (machine() != "sm_90" or products(wanted_precision()) != "tf32")
-    return (16 if narrow or machine() == "gfx942" else 32), (8 if rows > 64 else 4), rows
+    wide = products(wanted_precision()) == "tf32" and (rows <= 32 or machine() == "sm_90")
+    return (32 if wide else 16), (8 if rows > 64 else 4), rows
 
 
 def _programs(blocks: int) -> int:
     """Return how many programs share the blocks of columns, each the same number as far as that goes."""
-    return triton.cdiv(blocks, triton.cdiv(blocks, _PROGRAMS))
+    return int(triton.cdiv(blocks, triton.cdiv(blocks, _PROGRAMS)))

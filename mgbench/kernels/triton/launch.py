@@ -22,7 +22,7 @@ INTERPRETED: Final = bool(triton.knobs.runtime.interpret)
 #: What is done with a kernel in place of launching it.
 instead: ContextVar[Callable[..., None] | None] = ContextVar("instead", default=None)
 
-#: What `tl.dot` is told. The plain float32 product ("ieee") has no tensor cores on NVIDIA's machines and spills, so it is used on AMD's alone.
+#: What `tl.dot` is told. The plain float32 product ("ieee") has no tensor cores on NVIDIA's machines and spills there.
 _PRODUCTS: Final[dict[tuple[Machine, Precision], str]] = {
     ("sm_80", "highest"): "bf16x3",
     ("sm_90", "highest"): "bf16x3",
@@ -64,11 +64,11 @@ def wanted_precision() -> Precision:
 
 def power(number: int) -> int:
     """Return the least power of two that is no less, and at least 16, below which tensor cores do not multiply."""
-    return max(16, triton.next_power_of_2(number))
+    return max(16, int(triton.next_power_of_2(number)))
 
 
 @triton.jit
-def summed(partials, size, count, place, inside, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 - a kernel
+def summed(partials, size, count, place, inside, BLOCK: tl.constexpr):
     """Return the sum over `count` rows of `size` numbers at some places, always in the same order."""
     total = tl.zeros([BLOCK], tl.float32)
     here = partials + place
