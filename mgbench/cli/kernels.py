@@ -13,8 +13,10 @@ from mgbench.errors import SpecError, nearest
 if TYPE_CHECKING:
     from mgbench.kernels.cases import Case
     from mgbench.kernels.measure import Ceilings, Row
+    from mgbench.kernels.triton.launch import Machine
 
 _DTYPES = click.Choice(["fp64", "fp32", "bf16"])
+_MACHINES = click.Choice(["sm_80", "sm_90", "gfx942"])
 _COLUMNS = (
     "operator", "shape", "dtype", "form", "ms, least", "median", "reference / it", "of medians", "% of limit", "GB/s", "GFLOP/s", "MB",
     "rms error", "largest", "same bits",
@@ -100,6 +102,34 @@ def bench_command(only: tuple[str, ...], dtypes: tuple[str, ...], mode: str, rou
         from mgbench.kernels.roofline import draw
 
         write_bytes(plot, draw(rows, machine))
+
+
+@kernels_command.command("compile")
+@click.option("--machine", "machines", type=_MACHINES, multiple=True, default=_MACHINES.choices, show_default=True, help="Repeat for more.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the table to this file, not the terminal.")
+def compile_command(machines: "tuple[Machine, ...]", out: Path | None) -> None:
+    """Compile the Triton kernels for machines that need not be there, and print registers, spills, shared memory and tensor cores.
+
+    It takes what `pip install "mgbench[triton]"` installs. Exit status: 0 all are within limits, 1 one is not, 2 usage error.
+    """
+    from importlib.util import find_spec
+
+    from mgbench.cli.text import refuse
+    from mgbench.store import write_bytes
+
+    if find_spec("triton") is None:
+        msg = "Triton is not installed; pip install 'mgbench[triton]' installs it."
+        raise SpecError(msg)
+    from mgbench.kernels.triton.table import compiled, lines, version
+
+    rows = [row for machine in machines for row in compiled(machine)]
+    text = "\n".join([f"# Kernels as Triton {version()} compiles them\n", *lines(rows)]) + "\n"
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        write_bytes(out, text.encode())
+        click.echo(f"wrote {out}")
+    refuse([f"{row.kernel} for {row.machine} ({row.constants}) has {' and '.join(row.faults)}." for row in rows if row.faults])
 
 
 def _environment(machine: "Ceilings") -> list[str]:

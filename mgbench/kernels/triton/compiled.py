@@ -1,9 +1,9 @@
 """Kernels compiled for machines that are not there, and what the result tells: registers, stack, spills, shared memory, instructions."""
 
+import os
 import re
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +21,8 @@ _TARGETS: Final[dict[Machine, GPUTarget]] = {
     "sm_90": GPUTarget("cuda", 90, 32),
     "gfx942": GPUTarget("hip", "gfx942", 64),
 }
+#: Seconds of processor time that a kernel may take to compile.
+SECONDS: Final = 5.0
 #: Bytes of shared memory that a program may have.
 SHARED: Final[dict[Machine, int]] = {"sm_80": 163 * 1024, "sm_90": 227 * 1024, "gfx942": 64 * 1024}
 
@@ -32,19 +34,21 @@ class Compiled:
     Args:
         kernel: its name.
         machine: that it was compiled for.
-        constants: that it was specialised for, and its warps.
+        constants: types of what it is given, and what it was specialised for.
+        warps: of a program.
         registers: of a thread.
         stack: bytes of a thread beside them.
         spills: instructions that move registers to memory or back.
         shared: bytes of a program.
         dots: instructions of tensor cores.
         multiplies: whether its source has a product of matrices.
-        seconds: that compiling took; 0.0 where it was in Triton's cache.
+        seconds: of processor time that compiling took; nearly none where it was in Triton's cache.
     """
 
     kernel: str
     machine: Machine
     constants: str
+    warps: int
     registers: int
     stack: int
     spills: int
@@ -54,10 +58,20 @@ class Compiled:
     seconds: float
 
     @property
+    def resident(self) -> int | None:
+        """How many programs one of NVIDIA's processors holds at once, by its registers, shared memory and threads."""
+        if self.machine == "gfx942":
+            return None
+        threads = 32 * self.warps
+        room = [65536 // (self.registers * threads), 2048 // threads, 32]
+        return min([*room, SHARED[self.machine] // self.shared] if self.shared else room)
+
+    @property
     def faults(self) -> list[str]:
         """What breaks a limit, a few words each."""
         found = [f"{number} {what}" for what, number in (("bytes of stack", self.stack), ("spills", self.spills)) if number]
         found += [f"{self.shared} bytes of shared memory"] * (self.shared > SHARED[self.machine])
+        found += [f"{self.seconds:.1f} seconds of compiling"] * (self.seconds > SECONDS)
         return found + ["no tensor cores"] * (self.multiplies and not self.dots)
 
 
@@ -90,9 +104,9 @@ def compiling(machine: Machine) -> Iterator[list[Compiled]]:
     told: list[Compiled] = []
 
     def compile_it(kernel: Any, grid: tuple[int, ...], *arguments: object, **options: object) -> None:  # noqa: ANN401 - a Triton kernel
-        began = time.perf_counter()
+        began = sum(os.times()[:4])
         built = kernel.warmup(*arguments, grid=grid, **options)
-        one = _read(built, kernel.__name__, machine, _constants(kernel, arguments, options), time.perf_counter() - began)
+        one = _read(built, kernel.__name__, machine, _constants(kernel, arguments, options), sum(os.times()[:4]) - began)
         if (one.kernel, one.constants) not in found:
             found[one.kernel, one.constants] = one
             told.append(one)
@@ -115,17 +129,18 @@ def _constants(kernel: Any, arguments: tuple[object, ...], options: dict[str, ob
 
 
 def _read(built: Any, name: str, machine: Machine, constants: str, seconds: float) -> Compiled:  # noqa: ANN401 - Triton's
-    multiplies = "tt.dot" in built.asm["ttir"]
+    """Return what the machine's assembly tells."""
     if machine == "gfx942":
         text = built.asm["amdgcn"]
         words = ("vgpr_count", "private_segment_fixed_size", "vgpr_spill_count")
         registers, stack, spills = (int(re.search(rf"\.{word}:\s+(\d+)", text)[1]) for word in words)  # type: ignore[index] # all are there
         dots = text.count("v_mfma")
-        return Compiled(name, machine, constants, registers, stack, spills, built.metadata.shared, dots, multiplies, seconds)
-    usage, code = _dumped(built.asm["cubin"])
-    registers, stack = map(int, re.search(r"REG:(\d+) STACK:(\d+)", usage).groups())  # type: ignore[union-attr] # cuobjdump writes both
-    spills, dots = (len(re.findall(pattern, code)) for pattern in (r"\b(?:STL|LDL)\b", r"\bH(?:G)?MMA\b"))
-    return Compiled(name, machine, constants, registers, stack, spills, built.metadata.shared, dots, multiplies, seconds)
+    else:
+        usage, code = _dumped(built.asm["cubin"])
+        registers, stack = map(int, re.search(r"REG:(\d+) STACK:(\d+)", usage).groups())  # type: ignore[union-attr] # both are there
+        spills, dots = (len(re.findall(pattern, code)) for pattern in (r"\b(?:STL|LDL)\b", r"\bH(?:G)?MMA\b"))
+    shared, multiplies = built.metadata.shared, "tt.dot" in built.asm["ttir"]
+    return Compiled(name, machine, constants, built.metadata.num_warps, registers, stack, spills, shared, dots, multiplies, seconds)
 
 
 def _dumped(cubin: bytes) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The Barlow Twins loss of up to 128 clips in three launches; formulas as in mgbench.kernels.cross_correlation, whose notation this has.
+"""The Barlow Twins loss, of up to 128 clips in three launches; formulas as in mgbench.kernels.cross_correlation, whose notation this has.
 
 All but the N x N matrices is column by column, so a program owns whole columns of all streams: one read gives it their statistics,
 diagonals and a share of both matrices, and neither U nor V_k is ever stored. Shares are summed in one order, so that runs are equal bit
@@ -13,10 +13,11 @@ import triton
 from torch import Tensor
 from triton import language as tl
 
+from mgbench.kernels.triton import normalised
 from mgbench.kernels.triton.launch import launch, machine, power, products, summed, wanted_precision
 
 
-#: Clips and views that a program can hold.
+#: Clips that a program can hold, and views.
 MOST_CLIPS: Final = 128
 MOST_VIEWS: Final = 2
 #: Programs that share one matrix: with those of the other about as many as there are processors, since each keeps a share as large as it.
@@ -138,17 +139,18 @@ def _cross_correlation_bwd_kernel(
 
 
 def serves(streams: Sequence[Tensor]) -> bool:
-    """Tell whether these kernels can compute the loss of streams `(N, D)`: of few clips and views, in float32 or fewer bits."""
-    anchor = streams[0]
-    narrow = anchor.dtype in {torch.float32, torch.bfloat16, torch.float16}
-    return narrow and len(anchor) <= MOST_CLIPS and len(streams) - 1 <= MOST_VIEWS and anchor.numel() > 0
+    """Tell whether these kernels can compute the loss of streams `(N, D)`: of few views, in float32 or fewer bits."""
+    narrow = streams[0].dtype in {torch.float32, torch.bfloat16, torch.float16}
+    return narrow and len(streams) - 1 <= MOST_VIEWS and streams[0].numel() > 0
 
 
 def forward(
     streams: Sequence[Tensor], lambd: float, eps: float, factor: float, centre: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return what mgbench.kernels.cross_correlation.operator returns, for up to `MOST_CLIPS` clips and `MOST_VIEWS` views."""
+    """Return what mgbench.kernels.cross_correlation.operator returns where N x N matrices are used, for up to `MOST_VIEWS` views."""
     streams = [z.contiguous() for z in streams]
+    if len(streams[0]) > MOST_CLIPS:
+        return normalised.forward(streams, lambd, eps, factor, centre)
     clips, features = streams[0].shape
     like, views = streams[0].new_empty(0, dtype=torch.float32), len(streams) - 1
     width, warps, bn = _tiles(clips)
@@ -172,14 +174,16 @@ def forward(
 
 def backward(grad: Tensor, streams: Sequence[Tensor], kept: Sequence[Tensor], lambd: float, factor: float) -> list[Tensor]:
     """Return the gradient of every stream `(N, D)`, from what `forward` kept."""
+    streams, kept = [z.contiguous() for z in streams], [z.contiguous() for z in kept]
+    if len(streams[0]) > MOST_CLIPS:
+        return normalised.backward(grad.contiguous(), streams, kept, lambd, factor)
     columns, diagonals, matrices, _ = kept
-    streams = [z.contiguous() for z in streams]
     clips, features = streams[0].shape
     width, warps, bn = _tiles(clips)
     found = [torch.empty_like(z) for z in streams]
     launch(
         _cross_correlation_bwd_kernel, (triton.cdiv(features, width),), streams[0], streams[1], streams[-1],
-        columns.contiguous(), diagonals.contiguous(), matrices.contiguous(), grad.contiguous(), found[0], found[1], found[-1],
+        columns, diagonals, matrices, grad.contiguous(), found[0], found[1], found[-1],
         clips, features, lambd, 1 / factor,
         VIEWS=len(streams) - 1, BN=bn, BD=width, PRODUCT=products(wanted_precision()), num_warps=warps, num_stages=1,
     )  # fmt: skip
@@ -190,7 +194,7 @@ def _tiles(clips: int) -> tuple[int, int, int]:
     """Return how many columns a program works on at a time, its warps, and how many rows its tiles have."""
     rows = power(clips)
     wide = products(wanted_precision()) == "tf32" and (rows <= 32 or machine() == "sm_90")
-    return (32 if wide else 16), (8 if rows > 64 else 4), rows
+    return (32 if wide else 16), max(2, rows // 16), rows
 
 
 def _programs(blocks: int) -> int:
