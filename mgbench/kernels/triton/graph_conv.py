@@ -1,0 +1,295 @@
+"""The graph convolution in one launch, its gradients in one to five; formulas as in mgbench.kernels.graph_conv, whose notation this has.
+
+A program owns some frames of a clip, whole, and some channels of what comes out: it gathers neighbours, `Z_k = A_k^T X`, and multiplies
+by the weights, `Y = sum_k Z_k W_k^T`, without either leaving the chip. Clips that share a graph are one long clip. The gradient of the
+clips is the same kernel with graph and weights transposed. For the gradients of weights and graph neighbours are gathered anew, so that
+nothing but the inputs is kept; their shares are summed in one order, so that runs are equal bit for bit.
+"""
+
+from typing import Final
+
+import torch
+import triton
+from torch import Tensor
+from triton import language as tl
+
+from mgbench.kernels.triton.launch import INTERPRETED, launch, machine, power, products, summed, wanted_precision
+
+
+#: Joints that a program can hold.
+MOST_JOINTS: Final = 32
+#: Weights of a subset beyond which time goes into the products alone, which the library multiplies faster.
+MOST_WEIGHTS: Final = 64 * 256
+#: Programs that share a gradient's sum, with those of its other blocks: a few for every processor.
+_PROGRAMS: Final = 384
+#: Numbers that one program of the last launch sums.
+_SUMMED: Final = 256
+
+
+@triton.jit
+def _operand(z, like, WIDE: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Return numbers in the type that `like` points to, as products take them; the interpreter takes float32 alone."""
+    z = z.to(like.dtype.element_ty)
+    return z.to(tl.float32) if WIDE else z
+
+
+@triton.jit
+def _joints_by_frames(x, begin, frames, joints, C: tl.constexpr, BT: tl.constexpr, BV: tl.constexpr, BC: tl.constexpr, WIDE: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Return channels from `begin` of some frames as `[BV, (BT BC)]`, zero beyond."""
+    joint, place = tl.arange(0, BV), tl.arange(0, BT * BC)
+    frame, channel = place // BC, begin + place % BC
+    inside = (joint[:, None] < joints) & (frame[None, :] < frames) & (channel[None, :] < C)
+    return _operand(tl.load(x + (frame[None, :] * joints + joint[:, None]) * C + channel[None, :], mask=inside, other=0.0), x, WIDE)
+
+
+@triton.jit
+def _rows(x, begin, frames, joints, C: tl.constexpr, BT: tl.constexpr, BV: tl.constexpr, BC: tl.constexpr, WIDE: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Return the same as `[(BV BT), BC]`."""
+    row, channel = tl.arange(0, BV * BT), begin + tl.arange(0, BC)
+    joint, frame = row // BT, row % BT
+    inside = (joint[:, None] < joints) & (frame[:, None] < frames) & (channel[None, :] < C)
+    return _operand(tl.load(x + (frame[:, None] * joints + joint[:, None]) * C + channel[None, :], mask=inside, other=0.0), x, WIDE)
+
+
+@triton.jit
+def _neighbours(graph, joints, of_from, of_to, like, BV: tl.constexpr, WIDE: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Return a subset's graph as `[BV, BV]`, from each joint (column) to each (row), zero beyond."""
+    joint = tl.arange(0, BV)
+    inside = (joint[:, None] < joints) & (joint[None, :] < joints)
+    return _operand(tl.load(graph + joint[:, None] * of_to + joint[None, :] * of_from, mask=inside, other=0.0), like, WIDE)
+
+
+@triton.jit
+def _matrix(weight, row, column, of_row, of_column, ROWS: tl.constexpr, COLUMNS: tl.constexpr, like, WIDE: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Return some rows and columns of a subset's weights, zero beyond."""
+    inside = (row[:, None] < ROWS) & (column[None, :] < COLUMNS)
+    return _operand(tl.load(weight + row[:, None] * of_row + column[None, :] * of_column, mask=inside, other=0.0), like, WIDE)
+
+
+@triton.jit
+def _spread(z, BT: tl.constexpr, BV: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Return a number a joint as one a row."""
+    return tl.reshape(tl.broadcast_to(z[:, None], [BV, BT]), [BV * BT])
+
+
+@triton.jit
+def _graph_conv_fwd_kernel(  # type: ignore[no-untyped-def]
+    x, graph, weight, bias, y, moments, clips, frames, joints, of_clip, of_from, of_to, of_inner, of_outer,
+    BIASED: tl.constexpr, MEASURED: tl.constexpr, K: tl.constexpr, C: tl.constexpr, O: tl.constexpr,
+    BT: tl.constexpr, BV: tl.constexpr, BC: tl.constexpr, BO: tl.constexpr, PRODUCT: tl.constexpr, WIDE: tl.constexpr,
+):  # fmt: skip
+    """Own some frames of a clip and some channels of the output, with their count, means and squares about them if they are wanted."""
+    blocks: tl.constexpr = (O + BO - 1) // BO
+    block, spans = tl.program_id(0) // blocks, tl.cdiv(frames, BT)
+    clip, first = (block // spans).to(tl.int64), block % spans * BT
+    rest, begin = frames - first, (clip * frames + first) * joints
+    x, y, graph = x + begin * C, y + begin * O, graph + clip * of_clip
+    outer, row = tl.program_id(0) % blocks * BO + tl.arange(0, BO), tl.arange(0, BV * BT)
+    total = tl.zeros([BV * BT, BO], tl.float32)
+    for inner in range(0, C, BC):
+        x_ = _joints_by_frames(x, inner, rest, joints, C, BT, BV, BC, WIDE)
+        for k in tl.static_range(K):
+            a = _neighbours(graph + k * joints * joints, joints, of_from, of_to, x, BV, WIDE)
+            z = _operand(tl.dot(a, x_, input_precision=PRODUCT), x, WIDE)
+            w = _matrix(weight + k * C * O, inner + tl.arange(0, BC), outer, of_inner, of_outer, C, O, x, WIDE)
+            total = tl.dot(tl.reshape(z, [BV * BT, BC]), w, total, input_precision=PRODUCT)
+    if BIASED:
+        for k in tl.static_range(K):
+            a = _neighbours(graph + k * joints * joints, joints, of_from, of_to, x, BV, WIDE)
+            b = tl.load(bias + k * O + outer, mask=outer < O, other=0.0).to(tl.float32)
+            total += _spread(tl.sum(a.to(tl.float32), 1), BT, BV)[:, None] * b[None, :]
+    joint, frame = row // BT, row % BT
+    real = (joint[:, None] < joints) & (frame[:, None] < rest) & (outer[None, :] < O)
+    total = total.to(y.dtype.element_ty)
+    tl.store(y + (frame[:, None] * joints + joint[:, None]) * O + outer[None, :], total, mask=real)
+    if MEASURED:
+        total, count = tl.where(real, total.to(tl.float32), 0.0), (tl.minimum(rest, BT) * joints).to(tl.float32)
+        mean = tl.sum(total, 0) / count
+        apart = tl.where(real, total - mean[None, :], 0.0)
+        here, size = moments + block, clips * spans
+        tl.store(here + outer * size, mean, mask=outer < O)
+        tl.store(here + (O + outer) * size, tl.sum(apart * apart, 0), mask=outer < O)
+        tl.store(here + 2 * O * size, count, mask=tl.program_id(0) % blocks == 0)
+
+
+@triton.jit
+def _graph_conv_bwd_weight_kernel(  # type: ignore[no-untyped-def]
+    x, graph, grad, shares, clips, frames, joints, of_clip, K: tl.constexpr, C: tl.constexpr, O: tl.constexpr,
+    BT: tl.constexpr, BV: tl.constexpr, BC: tl.constexpr, BO: tl.constexpr, PRODUCT: tl.constexpr, WIDE: tl.constexpr,
+):  # fmt: skip
+    """Own a block of one subset's weights, and every so many spans of frames: their share of its gradient and of the bias's."""
+    k, block = tl.program_id(0) % K, tl.program_id(0) // K
+    blocks: tl.constexpr = (O + BO - 1) // BO
+    inner, outer = block // blocks * BC, block % blocks * BO
+    spans = tl.cdiv(frames, BT)
+    total, apart = tl.zeros([BC, BO], tl.float32), tl.zeros([BO], tl.float32)
+    for span in range(tl.program_id(1), clips * spans, tl.num_programs(1)):
+        clip, first = (span // spans).to(tl.int64), span % spans * BT
+        rest, begin = frames - first, (clip * frames + first) * joints
+        x_ = _joints_by_frames(x + begin * C, inner, rest, joints, C, BT, BV, BC, WIDE)
+        a = _neighbours(graph + clip * of_clip + k * joints * joints, joints, joints, 1, x, BV, WIDE)
+        z = tl.reshape(_operand(tl.dot(a, x_, input_precision=PRODUCT), x, WIDE), [BV * BT, BC])
+        g = _rows(grad + begin * O, outer, rest, joints, O, BT, BV, BO, WIDE)
+        total = tl.dot(tl.trans(z), g, total, input_precision=PRODUCT)
+        apart += tl.sum(_spread(tl.sum(a.to(tl.float32), 1), BT, BV)[:, None] * g.to(tl.float32), 0)
+    row, column = inner + tl.arange(0, BC), outer + tl.arange(0, BO)
+    here = shares + tl.program_id(1).to(tl.int64) * (K * O * (C + 1))  # all weights, then all biases
+    tl.store(here + (k * O + column[None, :]) * C + row[:, None], total, mask=(row[:, None] < C) & (column[None, :] < O))
+    if inner == 0:
+        tl.store(here + K * O * C + k * O + column, apart, mask=column < O)
+
+
+@triton.jit
+def _graph_conv_bwd_graph_kernel(  # type: ignore[no-untyped-def]
+    x, grad, weight, bias, shares, clips, frames, joints, BIASED: tl.constexpr, K: tl.constexpr, C: tl.constexpr, O: tl.constexpr,
+    BT: tl.constexpr, BV: tl.constexpr, BC: tl.constexpr, BO: tl.constexpr, PRODUCT: tl.constexpr, WIDE: tl.constexpr,
+):  # fmt: skip
+    """Own one subset's graph of one clip, and every so many spans of its frames: their share of its gradient."""
+    k, clip = tl.program_id(0) % K, (tl.program_id(0) // K).to(tl.int64)
+    total, apart = tl.zeros([BV, BV], tl.float32), tl.zeros([BV * BT], tl.float32)
+    for first in range(tl.program_id(1) * BT, frames, tl.num_programs(1) * BT):
+        rest, begin = frames - first, (clip * frames + first) * joints
+        for inner in range(0, C, BC):
+            h = tl.zeros([BV * BT, BC], tl.float32)
+            for outer in range(0, O, BO):
+                g = _rows(grad + begin * O, outer, rest, joints, O, BT, BV, BO, WIDE)
+                w = _matrix(weight + k * C * O, outer + tl.arange(0, BO), inner + tl.arange(0, BC), C, 1, O, C, x, WIDE)
+                h = tl.dot(g, w, h, input_precision=PRODUCT)
+                if BIASED:
+                    if inner == 0:
+                        column = outer + tl.arange(0, BO)
+                        b = tl.load(bias + k * O + column, mask=column < O, other=0.0).to(tl.float32)
+                        apart += tl.sum(g.to(tl.float32) * b[None, :], 1)
+            x_ = _joints_by_frames(x + begin * C, inner, rest, joints, C, BT, BV, BC, WIDE)
+            h_ = tl.reshape(_operand(h, x, WIDE), [BV, BT * BC])
+            total = tl.dot(x_, tl.trans(h_), total, input_precision=PRODUCT)
+    total += tl.sum(tl.reshape(apart, [BV, BT]), 1)[None, :]
+    joint = tl.arange(0, BV)
+    here = shares + ((tl.program_id(1) * clips + clip) * K + k) * joints * joints
+    inside = (joint[:, None] < joints) & (joint[None, :] < joints)
+    tl.store(here + joint[:, None] * joints + joint[None, :], total, mask=inside)
+
+
+@triton.jit
+def _graph_conv_sum_kernel(shares, found, beside, size, part, count, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Sum the shares of some numbers, always in the same order; from the number `part` on they belong elsewhere."""
+    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    total = summed(shares, size, count, place, place < size, BLOCK)
+    tl.store(found + place, total.to(found.dtype.element_ty), mask=place < part)
+    tl.store(beside + place - part, total.to(beside.dtype.element_ty), mask=(place >= part) & (place < size))
+
+
+def serves(x: Tensor, weight: Tensor) -> bool:
+    """Tell whether these kernels are the way for clips `(N, T, V, C)` and weights `(K, O, C)`; library products are where they are not."""
+    fits = x.shape[2] <= MOST_JOINTS and weight.shape[1] * weight.shape[2] <= MOST_WEIGHTS and min(*x.shape, *weight.shape) > 0
+    return fits and x.dtype in {torch.float32, torch.bfloat16, torch.float16}
+
+
+def forward(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return `(N, T, V, O)` of clips `(N, T, V, C)`, a graph `(K, V, V)` or `(N, K, V, V)`, weights `(K, O, C)` and a bias `(K, O)`."""
+    return _products(x, graph, weight, bias, turned=False, measured=False)[0]
+
+
+def forward_measured(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the same, and the moments of its channels as mgbench.kernels.triton.batch_norm takes them."""
+    return _products(x, graph, weight, bias, turned=False, measured=True)
+
+
+def backward(
+    grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None, wanted: list[bool]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the gradients of clips, graph, weights and bias; what is not wanted is not computed, and empty."""
+    empty = x.new_empty(0)
+    to_x = _products(grad, graph, weight, None, turned=True, measured=False)[0] if wanted[0] else empty
+    to_graph = _to_graph(grad, x, graph, weight, bias) if wanted[1] else empty
+    to_weight, to_bias = _to_weight(grad, x, graph, weight, bias) if wanted[2] or wanted[3] else (empty, empty)
+    return to_x, to_graph, to_weight if wanted[2] else empty, to_bias if wanted[3] else empty
+
+
+def _products(
+    x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None, *, turned: bool, measured: bool
+) -> tuple[Tensor, Tensor]:
+    """Return `Y` and its moments, empty unless they are wanted; turned, the graph's and the weights' two sides change places."""
+    x, graph, weight = (z.contiguous() for z in (x, graph, weight))
+    clips, frames, joints, one_clip = _sizes(x, graph)
+    subsets, outer, inner = weight.shape
+    sides = (1, joints, inner, 1) if turned else (joints, 1, 1, inner)
+    inner, outer = (outer, inner) if turned else (inner, outer)
+    bt, bc, bo, warps = _tiles(x, inner, outer)
+    spans = clips * triton.cdiv(frames, bt)
+    y = x.new_empty(*x.shape[:3], outer)
+    moments = x.new_empty((2 * outer + 1, spans) if measured else (0,), dtype=torch.float32)
+    launch(
+        _graph_conv_fwd_kernel, (spans * triton.cdiv(outer, bo),), x, graph, weight, x if bias is None else bias.contiguous(), y, moments,
+        clips, frames, joints, one_clip, *sides, BIASED=bias is not None, MEASURED=measured, K=subsets, C=inner, O=outer,
+        BT=bt, BV=power(joints), BC=bc, BO=bo, PRODUCT=_product(x), WIDE=INTERPRETED, num_warps=warps, num_stages=1,
+    )  # fmt: skip
+    return y, moments
+
+
+def _to_weight(grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the gradients of weights and bias, of which both are had in one."""
+    grad, x, graph = (z.contiguous() for z in (grad, x, graph))
+    clips, frames, joints, one_clip = _sizes(x, graph)
+    subsets, outer, inner = weight.shape
+    bt, bc, bo, warps = _tiles(x, inner, outer)
+    blocks = subsets * triton.cdiv(inner, bc) * triton.cdiv(outer, bo)
+    programs = _programs(clips * triton.cdiv(frames, bt), blocks)
+    shares = x.new_empty(programs, subsets * outer * (inner + 1), dtype=torch.float32)
+    launch(
+        _graph_conv_bwd_weight_kernel, (blocks, programs), x, graph, grad, shares, clips, frames, joints, one_clip,
+        K=subsets, C=inner, O=outer, BT=bt, BV=power(joints), BC=bc, BO=bo, PRODUCT=_product(x), WIDE=INTERPRETED,
+        num_warps=warps, num_stages=1,
+    )  # fmt: skip
+    to_weight = torch.empty_like(weight, memory_format=torch.contiguous_format)
+    to_bias = (weight if bias is None else bias).new_empty(subsets, outer)
+    _sum(shares, to_weight, to_bias)
+    return to_weight, to_bias
+
+
+def _to_graph(grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return the gradient of the graph."""
+    grad, x, weight = (z.contiguous() for z in (grad, x, weight))
+    clips, frames, joints, _ = _sizes(x, graph)
+    subsets, outer, inner = weight.shape
+    bt, bc, bo, warps = _tiles(x, inner, outer)
+    blocks = subsets * clips
+    programs = _programs(triton.cdiv(frames, bt), blocks)
+    shares = x.new_empty(programs, clips * subsets * joints * joints, dtype=torch.float32)
+    launch(
+        _graph_conv_bwd_graph_kernel, (blocks, programs), x, grad, weight, x if bias is None else bias.contiguous(), shares,
+        clips, frames, joints, BIASED=bias is not None, K=subsets, C=inner, O=outer,
+        BT=bt, BV=power(joints), BC=bc, BO=bo, PRODUCT=_product(x), WIDE=INTERPRETED, num_warps=warps, num_stages=1,
+    )  # fmt: skip
+    to_graph = torch.empty_like(graph, memory_format=torch.contiguous_format)
+    _sum(shares, to_graph, to_graph)
+    return to_graph
+
+
+def _sum(shares: Tensor, found: Tensor, beside: Tensor) -> None:
+    """Write the sums of the shares to one tensor, and what does not fit there to the one beside it."""
+    count, size = shares.shape
+    grid = (triton.cdiv(size, _SUMMED),)
+    launch(_graph_conv_sum_kernel, grid, shares, found, beside, size, found.numel(), count, BLOCK=_SUMMED, num_warps=4)
+
+
+def _sizes(x: Tensor, graph: Tensor) -> tuple[int, int, int, int]:
+    """Return clips, frames, joints and the step from a clip's graph to the next's; clips that share a graph are one of all frames."""
+    clips, frames, joints, _ = x.shape
+    return (clips, frames, joints, graph[0].numel()) if graph.dim() == 4 else (1, clips * frames, joints, 0)
+
+
+def _product(x: Tensor) -> str:
+    """Return how operands of a type are multiplied; those of 16 bits are exact as they are."""
+    return products(wanted_precision()) if x.dtype == torch.float32 else "ieee"
+
+
+def _tiles(x: Tensor, inner: int, outer: int) -> tuple[int, int, int, int]:
+    """Return how many frames, channels before and channels after a program works on at a time, and its warps."""
+    bc, bo = min(power(inner), 64), min(power(outer), 64)
+    return (4 if max(bc, bo) <= 32 else 2), bc, bo, 4
+
+
+def _programs(spans: int, blocks: int) -> int:
+    """Return how many programs share the spans of frames, each the same number as far as that goes."""
+    return triton.cdiv(spans, triton.cdiv(spans, max(_PROGRAMS // blocks, 1)))
