@@ -88,13 +88,13 @@ def _graph_conv_fwd_kernel(  # type: ignore[no-untyped-def]
     total = tl.zeros([BV * BT, BO], tl.float32)
     for inner in range(0, C, BC):
         x_ = _joints_by_frames(x, inner, rest, joints, C, BT, BV, BC, WIDE)
-        for k in tl.static_range(K):
+        for k in range(K):
             a = _neighbours(graph + k * joints * joints, joints, of_from, of_to, x, BV, WIDE)
             z = _operand(tl.dot(a, x_, input_precision=PRODUCT), x, WIDE)
             w = _matrix(weight + k * C * O, inner + tl.arange(0, BC), outer, of_inner, of_outer, C, O, x, WIDE)
             total = tl.dot(tl.reshape(z, [BV * BT, BC]), w, total, input_precision=PRODUCT)
     if BIASED:
-        for k in tl.static_range(K):
+        for k in range(K):
             a = _neighbours(graph + k * joints * joints, joints, of_from, of_to, x, BV, WIDE)
             b = tl.load(bias + k * O + outer, mask=outer < O, other=0.0).to(tl.float32)
             total += _spread(tl.sum(a.to(tl.float32), 1), BT, BV)[:, None] * b[None, :]
@@ -232,7 +232,7 @@ def _to_weight(grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, bias: Ten
     grad, x, graph = (z.contiguous() for z in (grad, x, graph))
     clips, frames, joints, one_clip = _sizes(x, graph)
     subsets, outer, inner = weight.shape
-    bt, bc, bo, warps = _tiles(x, inner, outer)
+    bt, bc, bo, warps = _tiles(x, inner, outer, anew=True)
     blocks = subsets * triton.cdiv(inner, bc) * triton.cdiv(outer, bo)
     programs = _programs(clips * triton.cdiv(frames, bt), blocks)
     shares = x.new_empty(programs, subsets * outer * (inner + 1), dtype=torch.float32)
@@ -252,7 +252,7 @@ def _to_graph(grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, bias: Tens
     grad, x, weight = (z.contiguous() for z in (grad, x, weight))
     clips, frames, joints, _ = _sizes(x, graph)
     subsets, outer, inner = weight.shape
-    bt, bc, bo, warps = _tiles(x, inner, outer)
+    bt, bc, bo, warps = _tiles(x, inner, outer, anew=True)
     blocks = subsets * clips
     programs = _programs(triton.cdiv(frames, bt), blocks)
     shares = x.new_empty(programs, clips * subsets * joints * joints, dtype=torch.float32)
@@ -284,10 +284,15 @@ def _product(x: Tensor) -> str:
     return products(wanted_precision()) if x.dtype == torch.float32 else "ieee"
 
 
-def _tiles(x: Tensor, inner: int, outer: int) -> tuple[int, int, int, int]:
-    """Return how many frames, channels before and channels after a program works on at a time, and its warps."""
-    bc, bo = min(power(inner), 64), min(power(outer), 64)
-    return (4 if max(bc, bo) <= 32 else 2), bc, bo, 4
+def _tiles(x: Tensor, inner: int, outer: int, *, anew: bool = False) -> tuple[int, int, int, int]:
+    """Return how many frames, channels before and channels after a program works on at a time, and its warps.
+
+    Where a float32 product is made of three, the gradients that gather anew have room for half as much; sm_80 holds operands in registers.
+    """
+    half = anew and _product(x) == "bf16x3"
+    bc, bo = (min(power(number), 32 if half else 64) for number in (inner, outer))
+    bc = 32 if machine() == "sm_80" and bc == bo == 64 else bc
+    return (4 if max(bc, bo) <= 32 and not half else 2), bc, bo, 4
 
 
 def _programs(spans: int, blocks: int) -> int:
