@@ -1,4 +1,4 @@
-"""Batch norm with what follows it in one pass over the channels last, `(rows, C)`, by the statistics of the rows themselves:
+"""Batch norm of the channels last, `(rows, C)`, by the rows' own statistics, and what follows it in the same pass.
 
     y = relu(f (x^ w + b) + r),    x^ = (x - mean) / sqrt(variance + eps),
 
@@ -263,4 +263,5 @@ def _sizes(x: Tensor) -> tuple[int, int, int, int]:
 def _programs(rows: int, columns: int, br: int, bc: int) -> int:
     """Return how many programs share the rows, each the same number of groups as far as that goes."""
     groups = triton.cdiv(rows, 4 * br)
-    return triton.cdiv(groups, triton.cdiv(groups, max(_PROGRAMS // triton.cdiv(columns, bc), 1)))
+    programs: int = triton.cdiv(groups, triton.cdiv(groups, max(_PROGRAMS // triton.cdiv(columns, bc), 1)))
+    return programs

@@ -75,15 +75,15 @@ def _spread(z, BT: tl.constexpr, BV: tl.constexpr):  # type: ignore[no-untyped-d
 @triton.jit
 def _graph_conv_fwd_kernel(  # type: ignore[no-untyped-def]
     x, graph, weight, bias, y, moments, clips, frames, joints, of_clip, of_from, of_to, of_inner, of_outer,
-    BIASED: tl.constexpr, MEASURED: tl.constexpr, K: tl.constexpr, C: tl.constexpr, O: tl.constexpr,
+    BIASED: tl.constexpr, MEASURED: tl.constexpr, K: tl.constexpr, C: tl.constexpr, CO: tl.constexpr,
     BT: tl.constexpr, BV: tl.constexpr, BC: tl.constexpr, BO: tl.constexpr, PRODUCT: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
     """Own some frames of a clip and some channels of the output, with their count, means and squares about them if they are wanted."""
-    blocks: tl.constexpr = (O + BO - 1) // BO
+    blocks: tl.constexpr = (CO + BO - 1) // BO
     block, spans = tl.program_id(0) // blocks, tl.cdiv(frames, BT)
     clip, first = (block // spans).to(tl.int64), block % spans * BT
     rest, begin = frames - first, (clip * frames + first) * joints
-    x, y, graph = x + begin * C, y + begin * O, graph + clip * of_clip
+    x, y, graph = x + begin * C, y + begin * CO, graph + clip * of_clip
     outer, row = tl.program_id(0) % blocks * BO + tl.arange(0, BO), tl.arange(0, BV * BT)
     total = tl.zeros([BV * BT, BO], tl.float32)
     for inner in range(0, C, BC):
@@ -91,35 +91,35 @@ def _graph_conv_fwd_kernel(  # type: ignore[no-untyped-def]
         for k in range(K):
             a = _neighbours(graph + k * joints * joints, joints, of_from, of_to, x, BV, WIDE)
             z = _operand(tl.dot(a, x_, input_precision=PRODUCT), x, WIDE)
-            w = _matrix(weight + k * C * O, inner + tl.arange(0, BC), outer, of_inner, of_outer, C, O, x, WIDE)
+            w = _matrix(weight + k * C * CO, inner + tl.arange(0, BC), outer, of_inner, of_outer, C, CO, x, WIDE)
             total = tl.dot(tl.reshape(z, [BV * BT, BC]), w, total, input_precision=PRODUCT)
     if BIASED:
         for k in range(K):
             a = _neighbours(graph + k * joints * joints, joints, of_from, of_to, x, BV, WIDE)
-            b = tl.load(bias + k * O + outer, mask=outer < O, other=0.0).to(tl.float32)
+            b = tl.load(bias + k * CO + outer, mask=outer < CO, other=0.0).to(tl.float32)
             total += _spread(tl.sum(a.to(tl.float32), 1), BT, BV)[:, None] * b[None, :]
     joint, frame = row // BT, row % BT
-    real = (joint[:, None] < joints) & (frame[:, None] < rest) & (outer[None, :] < O)
+    real = (joint[:, None] < joints) & (frame[:, None] < rest) & (outer[None, :] < CO)
     total = total.to(y.dtype.element_ty)
-    tl.store(y + (frame[:, None] * joints + joint[:, None]) * O + outer[None, :], total, mask=real)
+    tl.store(y + (frame[:, None] * joints + joint[:, None]) * CO + outer[None, :], total, mask=real)
     if MEASURED:
         total, count = tl.where(real, total.to(tl.float32), 0.0), (tl.minimum(rest, BT) * joints).to(tl.float32)
         mean = tl.sum(total, 0) / count
         apart = tl.where(real, total - mean[None, :], 0.0)
         here, size = moments + block, clips * spans
-        tl.store(here + outer * size, mean, mask=outer < O)
-        tl.store(here + (O + outer) * size, tl.sum(apart * apart, 0), mask=outer < O)
-        tl.store(here + 2 * O * size, count, mask=tl.program_id(0) % blocks == 0)
+        tl.store(here + outer * size, mean, mask=outer < CO)
+        tl.store(here + (CO + outer) * size, tl.sum(apart * apart, 0), mask=outer < CO)
+        tl.store(here + 2 * CO * size, count, mask=tl.program_id(0) % blocks == 0)
 
 
 @triton.jit
 def _graph_conv_bwd_weight_kernel(  # type: ignore[no-untyped-def]
-    x, graph, grad, shares, clips, frames, joints, of_clip, K: tl.constexpr, C: tl.constexpr, O: tl.constexpr,
+    x, graph, grad, shares, clips, frames, joints, of_clip, K: tl.constexpr, C: tl.constexpr, CO: tl.constexpr,
     BT: tl.constexpr, BV: tl.constexpr, BC: tl.constexpr, BO: tl.constexpr, PRODUCT: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
     """Own a block of one subset's weights, and every so many spans of frames: their share of its gradient and of the bias's."""
     k, block = tl.program_id(0) % K, tl.program_id(0) // K
-    blocks: tl.constexpr = (O + BO - 1) // BO
+    blocks: tl.constexpr = (CO + BO - 1) // BO
     inner, outer = block // blocks * BC, block % blocks * BO
     spans = tl.cdiv(frames, BT)
     total, apart = tl.zeros([BC, BO], tl.float32), tl.zeros([BO], tl.float32)
@@ -129,19 +129,19 @@ def _graph_conv_bwd_weight_kernel(  # type: ignore[no-untyped-def]
         x_ = _joints_by_frames(x + begin * C, inner, rest, joints, C, BT, BV, BC, WIDE)
         a = _neighbours(graph + clip * of_clip + k * joints * joints, joints, joints, 1, x, BV, WIDE)
         z = tl.reshape(_operand(tl.dot(a, x_, input_precision=PRODUCT), x, WIDE), [BV * BT, BC])
-        g = _rows(grad + begin * O, outer, rest, joints, O, BT, BV, BO, WIDE)
+        g = _rows(grad + begin * CO, outer, rest, joints, CO, BT, BV, BO, WIDE)
         total = tl.dot(tl.trans(z), g, total, input_precision=PRODUCT)
         apart += tl.sum(_spread(tl.sum(a.to(tl.float32), 1), BT, BV)[:, None] * g.to(tl.float32), 0)
     row, column = inner + tl.arange(0, BC), outer + tl.arange(0, BO)
-    here = shares + tl.program_id(1).to(tl.int64) * (K * O * (C + 1))  # all weights, then all biases
-    tl.store(here + (k * O + column[None, :]) * C + row[:, None], total, mask=(row[:, None] < C) & (column[None, :] < O))
+    here = shares + tl.program_id(1).to(tl.int64) * (K * CO * (C + 1))  # all weights, then all biases
+    tl.store(here + (k * CO + column[None, :]) * C + row[:, None], total, mask=(row[:, None] < C) & (column[None, :] < CO))
     if inner == 0:
-        tl.store(here + K * O * C + k * O + column, apart, mask=column < O)
+        tl.store(here + K * CO * C + k * CO + column, apart, mask=column < CO)
 
 
 @triton.jit
 def _graph_conv_bwd_graph_kernel(  # type: ignore[no-untyped-def]
-    x, grad, weight, bias, shares, clips, frames, joints, BIASED: tl.constexpr, K: tl.constexpr, C: tl.constexpr, O: tl.constexpr,
+    x, grad, weight, bias, shares, clips, frames, joints, BIASED: tl.constexpr, K: tl.constexpr, C: tl.constexpr, CO: tl.constexpr,
     BT: tl.constexpr, BV: tl.constexpr, BC: tl.constexpr, BO: tl.constexpr, PRODUCT: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
     """Own one subset's graph of one clip, and every so many spans of its frames: their share of its gradient."""
@@ -151,14 +151,14 @@ def _graph_conv_bwd_graph_kernel(  # type: ignore[no-untyped-def]
         rest, begin = frames - first, (clip * frames + first) * joints
         for inner in range(0, C, BC):
             h = tl.zeros([BV * BT, BC], tl.float32)
-            for outer in range(0, O, BO):
-                g = _rows(grad + begin * O, outer, rest, joints, O, BT, BV, BO, WIDE)
-                w = _matrix(weight + k * C * O, outer + tl.arange(0, BO), inner + tl.arange(0, BC), C, 1, O, C, x, WIDE)
+            for outer in range(0, CO, BO):
+                g = _rows(grad + begin * CO, outer, rest, joints, CO, BT, BV, BO, WIDE)
+                w = _matrix(weight + k * C * CO, outer + tl.arange(0, BO), inner + tl.arange(0, BC), C, 1, CO, C, x, WIDE)
                 h = tl.dot(g, w, h, input_precision=PRODUCT)
-                if BIASED:
+                if BIASED:  # noqa: SIM102 - known when the kernel is compiled, unlike the other
                     if inner == 0:
                         column = outer + tl.arange(0, BO)
-                        b = tl.load(bias + k * O + column, mask=column < O, other=0.0).to(tl.float32)
+                        b = tl.load(bias + k * CO + column, mask=column < CO, other=0.0).to(tl.float32)
                         apart += tl.sum(g.to(tl.float32) * b[None, :], 1)
             x_ = _joints_by_frames(x + begin * C, inner, rest, joints, C, BT, BV, BC, WIDE)
             h_ = tl.reshape(_operand(h, x, WIDE), [BV, BT * BC])
@@ -206,9 +206,7 @@ def backward(
     return to_x, to_graph, to_weight if wanted[2] else empty, to_bias if wanted[3] else empty
 
 
-def _products(
-    x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None, *, turned: bool, measured: bool
-) -> tuple[Tensor, Tensor]:
+def _products(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None, *, turned: bool, measured: bool) -> tuple[Tensor, Tensor]:
     """Return `Y` and its moments, empty unless they are wanted; turned, the graph's and the weights' two sides change places."""
     x, graph, weight = (z.contiguous() for z in (x, graph, weight))
     clips, frames, joints, one_clip = _sizes(x, graph)
@@ -221,7 +219,7 @@ def _products(
     moments = x.new_empty((2 * outer + 1, spans) if measured else (0,), dtype=torch.float32)
     launch(
         _graph_conv_fwd_kernel, (spans * triton.cdiv(outer, bo),), x, graph, weight, x if bias is None else bias.contiguous(), y, moments,
-        clips, frames, joints, one_clip, *sides, BIASED=bias is not None, MEASURED=measured, K=subsets, C=inner, O=outer,
+        clips, frames, joints, one_clip, *sides, BIASED=bias is not None, MEASURED=measured, K=subsets, C=inner, CO=outer,
         BT=bt, BV=power(joints), BC=bc, BO=bo, PRODUCT=_product(x), WIDE=INTERPRETED, num_warps=warps, num_stages=1,
     )  # fmt: skip
     return y, moments
@@ -238,7 +236,7 @@ def _to_weight(grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, bias: Ten
     shares = x.new_empty(programs, subsets * outer * (inner + 1), dtype=torch.float32)
     launch(
         _graph_conv_bwd_weight_kernel, (blocks, programs), x, graph, grad, shares, clips, frames, joints, one_clip,
-        K=subsets, C=inner, O=outer, BT=bt, BV=power(joints), BC=bc, BO=bo, PRODUCT=_product(x), WIDE=INTERPRETED,
+        K=subsets, C=inner, CO=outer, BT=bt, BV=power(joints), BC=bc, BO=bo, PRODUCT=_product(x), WIDE=INTERPRETED,
         num_warps=warps, num_stages=1,
     )  # fmt: skip
     to_weight = torch.empty_like(weight, memory_format=torch.contiguous_format)
@@ -258,7 +256,7 @@ def _to_graph(grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, bias: Tens
     shares = x.new_empty(programs, clips * subsets * joints * joints, dtype=torch.float32)
     launch(
         _graph_conv_bwd_graph_kernel, (blocks, programs), x, grad, weight, x if bias is None else bias.contiguous(), shares,
-        clips, frames, joints, BIASED=bias is not None, K=subsets, C=inner, O=outer,
+        clips, frames, joints, BIASED=bias is not None, K=subsets, C=inner, CO=outer,
         BT=bt, BV=power(joints), BC=bc, BO=bo, PRODUCT=_product(x), WIDE=INTERPRETED, num_warps=warps, num_stages=1,
     )  # fmt: skip
     to_graph = torch.empty_like(graph, memory_format=torch.contiguous_format)
@@ -287,14 +285,15 @@ def _product(x: Tensor) -> str:
 def _tiles(x: Tensor, inner: int, outer: int, *, anew: bool = False) -> tuple[int, int, int, int]:
     """Return how many frames, channels before and channels after a program works on at a time, and its warps.
 
-    Where a float32 product is made of three, the gradients that gather anew have room for half as much; sm_80 holds operands in registers.
+    Less fits where a float32 product is made of three, for the gradients that gather anew and in a loop; sm_80 holds operands in registers.
     """
-    half = anew and _product(x) == "bf16x3"
-    bc, bo = (min(power(number), 32 if half else 64) for number in (inner, outer))
-    bc = 32 if machine() == "sm_80" and bc == bo == 64 else bc
-    return (4 if max(bc, bo) <= 32 and not half else 2), bc, bo, 4
+    three = _product(x) == "bf16x3"
+    bc, bo = (min(power(number), 32 if three and anew else 64) for number in (inner, outer))
+    bc = 32 if bc == bo == 64 and (machine() == "sm_80" or (three and inner > 64)) else bc
+    return (4 if max(bc, bo) <= 32 and not (three and anew) else 2), bc, bo, 4
 
 
 def _programs(spans: int, blocks: int) -> int:
     """Return how many programs share the spans of frames, each the same number as far as that goes."""
-    return triton.cdiv(spans, triton.cdiv(spans, max(_PROGRAMS // blocks, 1)))
+    programs: int = triton.cdiv(spans, triton.cdiv(spans, max(_PROGRAMS // blocks, 1)))
+    return programs
