@@ -285,12 +285,13 @@ def _product(x: Tensor) -> str:
 def _tiles(x: Tensor, inner: int, outer: int, *, anew: bool = False) -> tuple[int, int, int, int]:
     """Return how many frames, channels before and channels after a program works on at a time, and its warps.
 
-    Less fits where a float32 product is made of three, for the gradients that gather anew and in a loop; sm_80 holds operands in registers.
+    Registers hold less of threefold float32 products, in gradients that gather anew and in loops; of blocks not full; and on sm_80.
     """
     three = _product(x) == "bf16x3"
-    bc, bo = (min(power(number), 32 if three and anew else 64) for number in (inner, outer))
+    half = (three and anew) or any(number > 32 and number % 64 for number in (inner, outer))
+    bc, bo = (min(power(number), 32 if half else 64) for number in (inner, outer))
     bc = 32 if bc == bo == 64 and (machine() == "sm_80" or (three and inner > 64)) else bc
-    return (4 if max(bc, bo) <= 32 and not (three and anew) else 2), bc, bo, 4
+    return (4 if max(bc, bo) <= 32 and not half else 2), bc, bo, 4
 
 
 def _programs(spans: int, blocks: int) -> int:
