@@ -7,11 +7,14 @@ a frame's `(V, C)` block is multiplied from the left by the graph and from the r
 rows may also be masked softly, y = m A(m x).
 """
 
+from types import ModuleType
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
+
+from mgbench.kernels.fused import fused
 
 
 #: Fewer channels than this are one product of all frames: products frame by frame do not fill the machine's vectors.
@@ -127,9 +130,21 @@ def _mixing(weight: Tensor, *, first: bool) -> Tensor:
     return weight.transpose(1, 2).reshape(subsets * inner, outer) if first else weight.reshape(subsets * outer, inner).T
 
 
+def _kernels(x: Tensor, weight: Tensor) -> ModuleType | None:
+    """Return the operator as one kernel, where there is a GPU and these channels fit it."""
+    found = fused("graph_conv", x)
+    return found if found is not None and found.serves(x, weight) else None
+
+
 @torch.library.custom_op("mgbench::graph_conv", mutates_args=())
 def _forward(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return the sum over neighbours, and for the gradient what was gathered `(N, T, (w k), C)` or mixed `(N, T, (v k), O)`."""
+    """Return the sum over neighbours, and for the gradient what was gathered `(N, T, (w k), C)` or mixed `(N, T, (v k), O)`.
+
+    One kernel does both at once, and gathers anew for the gradient: then there is nothing of it.
+    """
+    kernels = _kernels(x, weight)
+    if kernels is not None:
+        return kernels.forward(x, graph, weight, bias), x.new_empty(0)
     clips, frames, inner, channels = x.shape
     subsets, outer, _ = weight.shape
     joints, first = graph.shape[-1], _first(weight)
@@ -152,7 +167,7 @@ def _(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Te
     subsets, outer, _ = weight.shape
     joints = graph.shape[-1]
     shape = (clips, frames, joints * subsets, channels) if _first(weight) else (clips, frames, inner * subsets, outer)
-    return x.new_empty(clips, frames, joints, outer), x.new_empty(shape)
+    return x.new_empty(clips, frames, joints, outer), x.new_empty(shape if _kernels(x, weight) is None else (0,))
 
 
 @register_flop_formula(torch.ops.mgbench.graph_conv)
@@ -168,6 +183,10 @@ def _backward(
     grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None, between_: Tensor, wanted: list[bool]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return the gradients of clips, graph, weights and bias; what is not wanted is not computed, and empty."""
+    kernels = _kernels(x, weight)
+    if kernels is not None:
+        ours: tuple[Tensor, Tensor, Tensor, Tensor] = kernels.backward(grad, x, graph, weight, bias, wanted)
+        return ours
     through = _through_first if _first(weight) else _through_last
     to_x, to_graph, to_weight = through(grad.contiguous(), x, graph, weight, between_, wanted)
     to_graph = to_graph.squeeze(1) if graph.dim() == 4 and wanted[1] else to_graph

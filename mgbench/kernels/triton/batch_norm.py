@@ -30,21 +30,21 @@ _TOGETHER: Final = 1024
 
 
 @triton.jit
-def _drawn(seed, group, column, columns, BR: tl.constexpr):  # type: ignore[no-untyped-def]
+def _drawn(seed, group, column, columns, BR: tl.constexpr):
     """Return four tiles of numbers in [0, 1), one below the other, of a group of four times BR rows."""
     row = (group * BR + tl.arange(0, BR)).to(tl.int64)
     return tl.rand4x(tl.load(seed), row[:, None] * columns + column[None, :])
 
 
 @triton.jit
-def _tile(group, part, column, rows, columns, BR: tl.constexpr):  # type: ignore[no-untyped-def]
+def _tile(group, part, column, rows, columns, BR: tl.constexpr):
     """Return the places of one of a group's four tiles, and whether they are there."""
     row = ((group * 4 + part) * BR + tl.arange(0, BR)).to(tl.int64)
     return row[:, None] * columns + column[None, :], (row[:, None] < rows) & (column[None, :] < columns)
 
 
 @triton.jit
-def _towards(grad, x, y, place, inside, mean, root):  # type: ignore[no-untyped-def]
+def _towards(grad, x, y, place, inside, mean, root):
     """Return the gradient behind the ReLU, and x normalised."""
     g = tl.load(grad + place, mask=inside, other=0.0).to(tl.float32)
     g = tl.where(tl.load(y + place, mask=inside, other=0.0).to(tl.float32) <= 0, 0.0, g)
@@ -53,7 +53,7 @@ def _towards(grad, x, y, place, inside, mean, root):  # type: ignore[no-untyped-
 
 
 @triton.jit
-def _batch_norm_moments_kernel(x, moments, rows, columns, BR: tl.constexpr, BC: tl.constexpr):  # type: ignore[no-untyped-def]
+def _batch_norm_moments_kernel(x, moments, rows, columns, BR: tl.constexpr, BC: tl.constexpr):
     """Own every so many tiles of some channels: their count, means and sums of squares about them."""
     column = tl.program_id(1) * BC + tl.arange(0, BC)
     count, mean, squares = 0.0, tl.zeros([BC], tl.float32), tl.zeros([BC], tl.float32)
@@ -78,7 +78,7 @@ def _batch_norm_moments_kernel(x, moments, rows, columns, BR: tl.constexpr, BC: 
 
 
 @triton.jit
-def _batch_norm_together_kernel(moments, found, count, columns, eps, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+def _batch_norm_together_kernel(moments, found, count, columns, eps, BLOCK: tl.constexpr):
     """Own a channel: its mean, 1 / sqrt(variance + eps), and its unbiased variance."""
     column, place = tl.program_id(0), tl.arange(0, BLOCK)
     means, squares, counts = moments + column * count, moments + (columns + column) * count, moments + 2 * columns * count
@@ -104,7 +104,7 @@ def _batch_norm_together_kernel(moments, found, count, columns, eps, BLOCK: tl.c
 
 
 @triton.jit
-def _batch_norm_fwd_kernel(  # type: ignore[no-untyped-def]
+def _batch_norm_fwd_kernel(
     x, found, weight, bias, residual, seed, y, rows, columns, p, kept,
     DROPS: tl.constexpr, ADDS: tl.constexpr, BR: tl.constexpr, BC: tl.constexpr,
 ):  # fmt: skip
@@ -128,7 +128,7 @@ def _batch_norm_fwd_kernel(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _batch_norm_bwd_sums_kernel(  # type: ignore[no-untyped-def]
+def _batch_norm_bwd_sums_kernel(
     grad, x, y, found, seed, sums, rows, columns, p, kept, DROPS: tl.constexpr, BR: tl.constexpr, BC: tl.constexpr,
 ):  # fmt: skip
     """Own every so many groups of four tiles of some channels: the sums of h and of h x^."""
@@ -152,7 +152,7 @@ def _batch_norm_bwd_sums_kernel(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _batch_norm_bwd_together_kernel(sums, to_weight, to_bias, count, columns, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+def _batch_norm_bwd_together_kernel(sums, to_weight, to_bias, count, columns, BLOCK: tl.constexpr):
     """Own a channel: the sums of h and of h x^ over all programs."""
     column, place = tl.program_id(0), tl.arange(0, BLOCK)
     tl.store(to_bias + column, tl.sum(tl.load(sums + column * count + place, mask=place < count, other=0.0), 0))
@@ -160,7 +160,7 @@ def _batch_norm_bwd_together_kernel(sums, to_weight, to_bias, count, columns, BL
 
 
 @triton.jit
-def _batch_norm_bwd_kernel(  # type: ignore[no-untyped-def]
+def _batch_norm_bwd_kernel(
     grad, x, y, found, weight, seed, to_weight, to_bias, to_x, to_residual, rows, columns, p, kept, share,
     DROPS: tl.constexpr, ADDS: tl.constexpr, BR: tl.constexpr, BC: tl.constexpr,
 ):  # fmt: skip

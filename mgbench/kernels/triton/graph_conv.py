@@ -27,14 +27,14 @@ _SUMMED: Final = 256
 
 
 @triton.jit
-def _operand(z, like, WIDE: tl.constexpr):  # type: ignore[no-untyped-def]
+def _operand(z, like, WIDE: tl.constexpr):
     """Return numbers in the type that `like` points to, as products take them; the interpreter takes float32 alone."""
     z = z.to(like.dtype.element_ty)
     return z.to(tl.float32) if WIDE else z
 
 
 @triton.jit
-def _joints_by_frames(x, begin, frames, joints, C: tl.constexpr, BT: tl.constexpr, BV: tl.constexpr, BC: tl.constexpr, WIDE: tl.constexpr):  # type: ignore[no-untyped-def]
+def _joints_by_frames(x, begin, frames, joints, C: tl.constexpr, BT: tl.constexpr, BV: tl.constexpr, BC: tl.constexpr, WIDE: tl.constexpr):
     """Return channels from `begin` of some frames as `[BV, (BT BC)]`, zero beyond."""
     joint, place = tl.arange(0, BV), tl.arange(0, BT * BC)
     frame, channel = place // BC, begin + place % BC
@@ -43,7 +43,7 @@ def _joints_by_frames(x, begin, frames, joints, C: tl.constexpr, BT: tl.constexp
 
 
 @triton.jit
-def _rows(x, begin, frames, joints, C: tl.constexpr, BT: tl.constexpr, BV: tl.constexpr, BC: tl.constexpr, WIDE: tl.constexpr):  # type: ignore[no-untyped-def]
+def _rows(x, begin, frames, joints, C: tl.constexpr, BT: tl.constexpr, BV: tl.constexpr, BC: tl.constexpr, WIDE: tl.constexpr):
     """Return the same as `[(BV BT), BC]`."""
     row, channel = tl.arange(0, BV * BT), begin + tl.arange(0, BC)
     joint, frame = row // BT, row % BT
@@ -52,7 +52,7 @@ def _rows(x, begin, frames, joints, C: tl.constexpr, BT: tl.constexpr, BV: tl.co
 
 
 @triton.jit
-def _neighbours(graph, joints, of_from, of_to, like, BV: tl.constexpr, WIDE: tl.constexpr):  # type: ignore[no-untyped-def]
+def _neighbours(graph, joints, of_from, of_to, like, BV: tl.constexpr, WIDE: tl.constexpr):
     """Return a subset's graph as `[BV, BV]`, from each joint (column) to each (row), zero beyond."""
     joint = tl.arange(0, BV)
     inside = (joint[:, None] < joints) & (joint[None, :] < joints)
@@ -60,20 +60,20 @@ def _neighbours(graph, joints, of_from, of_to, like, BV: tl.constexpr, WIDE: tl.
 
 
 @triton.jit
-def _matrix(weight, row, column, of_row, of_column, ROWS: tl.constexpr, COLUMNS: tl.constexpr, like, WIDE: tl.constexpr):  # type: ignore[no-untyped-def]
+def _matrix(weight, row, column, of_row, of_column, ROWS: tl.constexpr, COLUMNS: tl.constexpr, like, WIDE: tl.constexpr):
     """Return some rows and columns of a subset's weights, zero beyond."""
     inside = (row[:, None] < ROWS) & (column[None, :] < COLUMNS)
     return _operand(tl.load(weight + row[:, None] * of_row + column[None, :] * of_column, mask=inside, other=0.0), like, WIDE)
 
 
 @triton.jit
-def _spread(z, BT: tl.constexpr, BV: tl.constexpr):  # type: ignore[no-untyped-def]
+def _spread(z, BT: tl.constexpr, BV: tl.constexpr):
     """Return a number a joint as one a row."""
     return tl.reshape(tl.broadcast_to(z[:, None], [BV, BT]), [BV * BT])
 
 
 @triton.jit
-def _graph_conv_fwd_kernel(  # type: ignore[no-untyped-def]
+def _graph_conv_fwd_kernel(
     x, graph, weight, bias, y, moments, clips, frames, joints, of_clip, of_from, of_to, of_inner, of_outer,
     BIASED: tl.constexpr, MEASURED: tl.constexpr, K: tl.constexpr, C: tl.constexpr, CO: tl.constexpr,
     BT: tl.constexpr, BV: tl.constexpr, BC: tl.constexpr, BO: tl.constexpr, PRODUCT: tl.constexpr, WIDE: tl.constexpr,
@@ -113,7 +113,7 @@ def _graph_conv_fwd_kernel(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _graph_conv_bwd_weight_kernel(  # type: ignore[no-untyped-def]
+def _graph_conv_bwd_weight_kernel(
     x, graph, grad, shares, clips, frames, joints, of_clip, K: tl.constexpr, C: tl.constexpr, CO: tl.constexpr,
     BT: tl.constexpr, BV: tl.constexpr, BC: tl.constexpr, BO: tl.constexpr, PRODUCT: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
@@ -140,7 +140,7 @@ def _graph_conv_bwd_weight_kernel(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _graph_conv_bwd_graph_kernel(  # type: ignore[no-untyped-def]
+def _graph_conv_bwd_graph_kernel(
     x, grad, weight, bias, shares, clips, frames, joints, BIASED: tl.constexpr, K: tl.constexpr, C: tl.constexpr, CO: tl.constexpr,
     BT: tl.constexpr, BV: tl.constexpr, BC: tl.constexpr, BO: tl.constexpr, PRODUCT: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
@@ -171,7 +171,7 @@ def _graph_conv_bwd_graph_kernel(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _graph_conv_sum_kernel(shares, found, beside, size, part, count, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+def _graph_conv_sum_kernel(shares, found, beside, size, part, count, BLOCK: tl.constexpr):
     """Sum the shares of some numbers, always in the same order; from the number `part` on they belong elsewhere."""
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     total = summed(shares, size, count, place, place < size, BLOCK)
