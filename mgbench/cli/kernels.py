@@ -120,10 +120,10 @@ def compile_command(machines: "tuple[Machine, ...]", out: Path | None) -> None:
     if find_spec("triton") is None:
         msg = "Triton is not installed; pip install 'mgbench[triton]' installs it."
         raise SpecError(msg)
-    from mgbench.kernels.triton.table import compiled, lines, version
+    from mgbench.kernels.triton.table import compiled, page
 
-    rows = [row for machine in machines for row in compiled(machine)]
-    text = "\n".join([f"# Kernels as Triton {version()} compiles them\n", *lines(rows)]) + "\n"
+    rows = compiled(machines)
+    text = page(rows)
     if out is None:
         click.echo(text, nl=False)
     else:

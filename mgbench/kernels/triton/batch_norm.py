@@ -18,7 +18,7 @@ import triton
 from torch import Tensor
 from triton import language as tl
 
-from mgbench.kernels.triton.launch import launch
+from mgbench.kernels.triton.launch import launch, unhurried
 
 
 #: Numbers of a tile; four tiles, one below the other, share a draw, since a draw gives four numbers.
@@ -52,7 +52,7 @@ def _towards(grad, x, y, place, inside, mean, root):
     return g, (z - mean[None, :]) * root[None, :]
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _batch_norm_moments_kernel(x, moments, rows, columns, BR: tl.constexpr, BC: tl.constexpr):
     """Own every so many tiles of some channels: their count, means and sums of squares about them."""
     column = tl.program_id(1) * BC + tl.arange(0, BC)
@@ -77,7 +77,7 @@ def _batch_norm_moments_kernel(x, moments, rows, columns, BR: tl.constexpr, BC: 
         tl.store(here + 2 * columns * size, count)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count", "columns"])
 def _batch_norm_together_kernel(moments, found, count, columns, eps, BLOCK: tl.constexpr):
     """Own a channel: its mean, 1 / sqrt(variance + eps), and its unbiased variance."""
     column, place = tl.program_id(0), tl.arange(0, BLOCK)
@@ -103,7 +103,7 @@ def _batch_norm_together_kernel(moments, found, count, columns, eps, BLOCK: tl.c
     tl.store(found + 2 * columns + column, square / tl.maximum(all_rows - 1, 1.0))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _batch_norm_fwd_kernel(
     x, found, weight, bias, residual, seed, y, rows, columns, p, kept,
     DROPS: tl.constexpr, ADDS: tl.constexpr, BR: tl.constexpr, BC: tl.constexpr,
@@ -127,7 +127,7 @@ def _batch_norm_fwd_kernel(
         tl.store(y + place, tl.where(z < 0, 0.0, z).to(y.dtype.element_ty), mask=inside)  # what is no number stays none
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _batch_norm_bwd_sums_kernel(
     grad, x, y, found, seed, sums, rows, columns, p, kept, DROPS: tl.constexpr, BR: tl.constexpr, BC: tl.constexpr,
 ):  # fmt: skip
@@ -151,7 +151,7 @@ def _batch_norm_bwd_sums_kernel(
     tl.store(here + (columns + column) * size, along, mask=real)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count", "columns"])
 def _batch_norm_bwd_together_kernel(sums, to_weight, to_bias, count, columns, BLOCK: tl.constexpr):
     """Own a channel: the sums of h and of h x^ over all programs."""
     column, place = tl.program_id(0), tl.arange(0, BLOCK)
@@ -159,7 +159,7 @@ def _batch_norm_bwd_together_kernel(sums, to_weight, to_bias, count, columns, BL
     tl.store(to_weight + column, tl.sum(tl.load(sums + (columns + column) * count + place, mask=place < count, other=0.0), 0))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _batch_norm_bwd_kernel(
     grad, x, y, found, weight, seed, to_weight, to_bias, to_x, to_residual, rows, columns, p, kept, share,
     DROPS: tl.constexpr, ADDS: tl.constexpr, BR: tl.constexpr, BC: tl.constexpr,
@@ -242,7 +242,7 @@ def backward(
     sums = x.new_empty(2, columns, programs, dtype=torch.float32)
     to_weight, to_bias = (x.new_empty(columns, dtype=torch.float32) for _ in range(2))
     to_x, to_residual = torch.empty_like(x), torch.empty_like(y) if adds else y.new_empty(0)
-    tiles = {"DROPS": p > 0, "BR": br, "BC": bc, "num_warps": 4}
+    tiles = {"DROPS": p > 0, "BR": br, "BC": bc, "num_warps": 4, **unhurried()}
     chances = float(p), 1 / (1 - p)
     launch(_batch_norm_bwd_sums_kernel, (programs, across), grad, x, y, found, drawn, sums, rows, columns, *chances, **tiles)
     launch(_batch_norm_bwd_together_kernel, (columns,), sums, to_weight, to_bias, programs, columns, BLOCK=_PROGRAMS, num_warps=4)

@@ -34,13 +34,13 @@ class Compiled:
     Args:
         kernel: its name.
         machine: that it was compiled for.
-        constants: types of what it is given, and what it was specialised for.
+        constants: types of what it is given, and what it was specialised for: `rows%16` tells that 16 divides the number of rows.
         warps: of a program.
         registers: of a thread.
         stack: bytes of a thread beside them.
         spills: instructions that move registers to memory or back.
         shared: bytes of a program.
-        dots: instructions of tensor cores.
+        dots: instructions of tensor cores: those of NVIDIA as PTX has them.
         multiplies: whether its source has a product of matrices.
         seconds: of processor time that compiling took; nearly none where it was in Triton's cache.
     """
@@ -100,32 +100,37 @@ def compiling(machine: Machine) -> Iterator[list[Compiled]]:
 
     Tensors of the device `meta` do, since nothing is read or written.
     """
-    found: dict[tuple[str, str], Compiled] = {}
+    known: set[str] = set()
     told: list[Compiled] = []
 
     def compile_it(kernel: Any, grid: tuple[int, ...], *arguments: object, **options: object) -> None:  # noqa: ANN401 - a Triton kernel
         began = sum(os.times()[:4])
         built = kernel.warmup(*arguments, grid=grid, **options)
-        one = _read(built, kernel.__name__, machine, _constants(kernel, arguments, options), sum(os.times()[:4]) - began)
-        if (one.kernel, one.constants) not in found:
-            found[one.kernel, one.constants] = one
-            told.append(one)
+        seconds = sum(os.times()[:4]) - began
+        if built.hash not in known:
+            known.add(built.hash)
+            told.append(_read(built, kernel.__name__, machine, _constants(kernel, built, arguments, options), seconds))
 
     active, triton.runtime.driver._active = triton.runtime.driver._active, _Absent(machine)  # noqa: SLF001 - asking it would look for a GPU
     token = instead.set(compile_it)
     try:
-        yield told
+        with triton.knobs.compilation.scope():
+            triton.knobs.compilation.disable_line_info = True  # for debuggers; a fifth of the time goes into it
+            yield told
     finally:
         instead.reset(token)
         triton.runtime.driver._active = active  # noqa: SLF001 - as above
 
 
-def _constants(kernel: Any, arguments: tuple[object, ...], options: dict[str, object]) -> str:  # noqa: ANN401 - a Triton kernel
-    """Return the types of what a kernel is given and its constants, in words."""
+def _constants(kernel: Any, built: Any, arguments: tuple[object, ...], options: dict[str, object]) -> str:  # noqa: ANN401 - Triton's
+    """Return the types of what a kernel is given, what it was specialised for, and its constants, in words."""
     named = dict(zip(kernel.arg_names, arguments, strict=False)) | options
     types = dict.fromkeys(str(value.dtype).removeprefix("torch.") for value in named.values() if hasattr(value, "dtype"))
-    fixed = {name: value for name, value in named.items() if name.isupper() or name == "num_warps"}
-    return " ".join((*types, *(f"{name}={value}" for name, value in fixed.items())))
+    numbers = {(place,): name for place, name in enumerate(kernel.arg_names) if type(named[name]) is int and not name.isupper()}
+    ones = [f"{name}=1" for place, name in numbers.items() if place in built.src.constants]
+    even = [f"{name}%16" for place, name in numbers.items() if ["tt.divisibility", 16] in built.src.attrs.get(place, [])]
+    fixed = {name: value for name, value in named.items() if name.isupper() or name in {"num_warps", "maxnreg"}}
+    return " ".join((*types, *ones, *even, *(f"{name}={value}" for name, value in fixed.items())))
 
 
 def _read(built: Any, name: str, machine: Machine, constants: str, seconds: float) -> Compiled:  # noqa: ANN401 - Triton's
@@ -136,19 +141,23 @@ def _read(built: Any, name: str, machine: Machine, constants: str, seconds: floa
         registers, stack, spills = (int(re.search(rf"\.{word}:\s+(\d+)", text)[1]) for word in words)  # type: ignore[index] # all are there
         dots = text.count("v_mfma")
     else:
-        usage, code = _dumped(built.asm["cubin"])
-        registers, stack = map(int, re.search(r"REG:(\d+) STACK:(\d+)", usage).groups())  # type: ignore[union-attr] # both are there
-        spills, dots = (len(re.findall(pattern, code)) for pattern in (r"\b(?:STL|LDL)\b", r"\bH(?:G)?MMA\b"))
+        registers, stack, spills = _dumped(built.asm["cubin"])
+        dots = len(re.findall(r"\b(?:wgmma\.mma_async|mma\.sync)", built.asm["ptx"]))
     shared, multiplies = built.metadata.shared, "tt.dot" in built.asm["ttir"]
     return Compiled(name, machine, constants, built.metadata.num_warps, registers, stack, spills, shared, dots, multiplies, seconds)
 
 
-def _dumped(cubin: bytes) -> tuple[str, str]:
-    """Return what a program uses, and its instructions, as NVIDIA's tools in Triton's wheel tell them."""
+def _dumped(cubin: bytes) -> tuple[int, int, int]:
+    """Return registers, stack and spills, as NVIDIA's tools in Triton's wheel tell them; without a stack there is nowhere to spill to."""
     tools = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(cubin)
         file.flush()
-        calls: list[list[str | Path]] = [[tools / "cuobjdump", "--dump-resource-usage", file.name], [tools / "nvdisasm", "-c", file.name]]
-        usage, code = (subprocess.run(call, capture_output=True, text=True, check=True).stdout for call in calls)
-    return usage, code
+        found = re.search(r"REG:(\d+) STACK:(\d+) SHARED:\d+ LOCAL:(\d+)", _told(tools / "cuobjdump", "--dump-resource-usage", file.name))
+        registers, stack, local = map(int, found.groups())  # type: ignore[union-attr] # all are there
+        code = _told(tools / "nvdisasm", "-c", file.name) if stack or local else ""  # it takes as long as compiling
+    return registers, stack + local, len(re.findall(r"\b(?:STL|LDL)\b", code))
+
+
+def _told(*call: str | Path) -> str:
+    return subprocess.run(call, capture_output=True, text=True, check=True).stdout

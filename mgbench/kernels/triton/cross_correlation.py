@@ -14,7 +14,7 @@ from torch import Tensor
 from triton import language as tl
 
 from mgbench.kernels.triton import normalised
-from mgbench.kernels.triton.launch import launch, machine, power, products, summed, wanted_precision
+from mgbench.kernels.triton.launch import launch, machine, power, products, summed, unhurried, wanted_precision
 
 
 #: Clips that a program can hold, and views.
@@ -37,7 +37,7 @@ def _normalised(z, place, inside, clips, eps, root, CENTRE: tl.constexpr):
     return x * scale[None, :], scale, -mean * scale
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["clips"])
 def _cross_correlation_fwd_kernel(
     anchor, first, second, columns, diagonals, shares, losses, clips, features, eps, root, lambd,
     VIEWS: tl.constexpr, CENTRE: tl.constexpr, BN: tl.constexpr, BD: tl.constexpr, PRODUCT: tl.constexpr,
@@ -60,8 +60,8 @@ def _cross_correlation_fwd_kernel(
             tl.store(columns + (VIEWS + 1) * features + column, shift, mask=real)
             grams = tl.dot(u, tl.trans(u), grams, input_precision=PRODUCT)
         else:
-            for k in tl.static_range(VIEWS):
-                view = first if k == 0 else second
+            for k in range(VIEWS):  # one after the other: both at once do not fit into registers
+                view = tl.where(k == 0, first, second)
                 v, scale, shift = _normalised(view, place, inside, clips, eps, root, CENTRE)
                 tl.store(columns + (k + 1) * features + column, scale, mask=real)
                 tl.store(columns + (VIEWS + 2 + k) * features + column, shift, mask=real)
@@ -75,7 +75,7 @@ def _cross_correlation_fwd_kernel(
         tl.store(losses + tl.program_id(0), loss)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count", "clips"])
 def _cross_correlation_sum_kernel(
     shares, losses, products_, parts, ended, total, count, clips, lambd, BN: tl.constexpr, BLOCK: tl.constexpr, PARTS: tl.constexpr
 ):
@@ -104,7 +104,7 @@ def _projected(p, x, scale, grad, rest):
     return (p - x * along[None, :]) * (scale * grad)[None, :]
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["clips"])
 def _cross_correlation_bwd_kernel(
     anchor, first, second, columns, diagonals, products_, grad, to_anchor, to_first, to_second, clips, features, lambd, rest,
     VIEWS: tl.constexpr, BN: tl.constexpr, BD: tl.constexpr, PRODUCT: tl.constexpr,
@@ -161,7 +161,7 @@ def forward(
     launch(
         _cross_correlation_fwd_kernel, (programs, 2), streams[0], streams[1], streams[-1], columns, diagonals, shares, losses,
         clips, features, float(eps), factor**0.5, lambd,
-        VIEWS=views, CENTRE=centre, BN=bn, BD=width, PRODUCT=product, num_warps=warps, num_stages=1,
+        VIEWS=views, CENTRE=centre, BN=bn, BD=width, PRODUCT=product, num_warps=warps, num_stages=1, **unhurried(),
     )  # fmt: skip
     found, total, ended = like.new_empty(2, clips, clips), like.new_empty(()), torch.zeros((), dtype=torch.int32, device=like.device)
     parts = bn * bn // _SUMMED
@@ -185,7 +185,7 @@ def backward(grad: Tensor, streams: Sequence[Tensor], kept: Sequence[Tensor], la
         _cross_correlation_bwd_kernel, (triton.cdiv(features, width),), streams[0], streams[1], streams[-1],
         columns, diagonals, matrices, grad.contiguous(), found[0], found[1], found[-1],
         clips, features, lambd, 1 / factor,
-        VIEWS=len(streams) - 1, BN=bn, BD=width, PRODUCT=products(wanted_precision()), num_warps=warps, num_stages=1,
+        VIEWS=len(streams) - 1, BN=bn, BD=width, PRODUCT=products(wanted_precision()), num_warps=warps, num_stages=1, **unhurried(),
     )  # fmt: skip
     return found
 

@@ -13,15 +13,12 @@ import triton
 from torch import Tensor
 from triton import language as tl
 
-from mgbench.kernels.triton.launch import INTERPRETED, launch, machine, power, products, summed, wanted_precision
+from mgbench.kernels.triton.graph_tiles import MOST_JOINTS, product, shared_by, sizes, tiles
+from mgbench.kernels.triton.launch import INTERPRETED, launch, power, summed, unhurried
 
 
-#: Joints that a program can hold.
-MOST_JOINTS: Final = 32
 #: Weights of a subset beyond which time goes into the products alone, which the library multiplies faster.
 MOST_WEIGHTS: Final = 64 * 256
-#: Programs that share a gradient's sum, with those of its other blocks: a few for every processor.
-_PROGRAMS: Final = 384
 #: Numbers that one program of the last launch sums.
 _SUMMED: Final = 256
 
@@ -72,7 +69,7 @@ def _spread(z, BT: tl.constexpr, BV: tl.constexpr):
     return tl.reshape(tl.broadcast_to(z[:, None], [BV, BT]), [BV * BT])
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["clips", "frames", "joints", "of_clip"])
 def _graph_conv_fwd_kernel(
     x, graph, weight, bias, y, moments, clips, frames, joints, of_clip, of_from, of_to, of_inner, of_outer,
     BIASED: tl.constexpr, MEASURED: tl.constexpr, K: tl.constexpr, C: tl.constexpr, CO: tl.constexpr,
@@ -112,7 +109,7 @@ def _graph_conv_fwd_kernel(
         tl.store(here + 2 * CO * size, count, mask=tl.program_id(0) % blocks == 0)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["clips", "frames", "joints", "of_clip"])
 def _graph_conv_bwd_weight_kernel(
     x, graph, grad, shares, clips, frames, joints, of_clip, K: tl.constexpr, C: tl.constexpr, CO: tl.constexpr,
     BT: tl.constexpr, BV: tl.constexpr, BC: tl.constexpr, BO: tl.constexpr, PRODUCT: tl.constexpr, WIDE: tl.constexpr,
@@ -139,7 +136,7 @@ def _graph_conv_bwd_weight_kernel(
         tl.store(here + K * CO * C + k * CO + column, apart, mask=column < CO)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["clips", "frames", "joints"])
 def _graph_conv_bwd_graph_kernel(
     x, grad, weight, bias, shares, clips, frames, joints, BIASED: tl.constexpr, K: tl.constexpr, C: tl.constexpr, CO: tl.constexpr,
     BT: tl.constexpr, BV: tl.constexpr, BC: tl.constexpr, BO: tl.constexpr, PRODUCT: tl.constexpr, WIDE: tl.constexpr,
@@ -170,7 +167,7 @@ def _graph_conv_bwd_graph_kernel(
     tl.store(here + joint[:, None] * joints + joint[None, :], total, mask=inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["size", "part", "count"])
 def _graph_conv_sum_kernel(shares, found, beside, size, part, count, BLOCK: tl.constexpr):
     """Sum the shares of some numbers, always in the same order; from the number `part` on they belong elsewhere."""
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -209,18 +206,19 @@ def backward(
 def _products(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None, *, turned: bool, measured: bool) -> tuple[Tensor, Tensor]:
     """Return `Y` and its moments, empty unless they are wanted; turned, the graph's and the weights' two sides change places."""
     x, graph, weight = (z.contiguous() for z in (x, graph, weight))
-    clips, frames, joints, one_clip = _sizes(x, graph)
+    clips, frames, joints, one_clip = sizes(x, graph)
     subsets, outer, inner = weight.shape
     sides = (1, joints, inner, 1) if turned else (joints, 1, 1, inner)
     inner, outer = (outer, inner) if turned else (inner, outer)
-    bt, bc, bo, warps = _tiles(x, inner, outer)
+    bt, bc, bo, warps = tiles(x, inner, outer)
     spans = clips * triton.cdiv(frames, bt)
     y = x.new_empty(*x.shape[:3], outer)
     moments = x.new_empty((2 * outer + 1, spans) if measured else (0,), dtype=torch.float32)
     launch(
         _graph_conv_fwd_kernel, (spans * triton.cdiv(outer, bo),), x, graph, weight, x if bias is None else bias.contiguous(), y, moments,
         clips, frames, joints, one_clip, *sides, BIASED=bias is not None, MEASURED=measured, K=subsets, C=inner, CO=outer,
-        BT=bt, BV=power(joints), BC=bc, BO=bo, PRODUCT=_product(x), WIDE=INTERPRETED, num_warps=warps, num_stages=1,
+        BT=bt, BV=power(joints), BC=bc, BO=bo, PRODUCT=product(x), WIDE=INTERPRETED, num_warps=warps, num_stages=1,
+        **(unhurried() if turned else {}),
     )  # fmt: skip
     return y, moments
 
@@ -228,16 +226,16 @@ def _products(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None, *, 
 def _to_weight(grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return the gradients of weights and bias, of which both are had in one."""
     grad, x, graph = (z.contiguous() for z in (grad, x, graph))
-    clips, frames, joints, one_clip = _sizes(x, graph)
+    clips, frames, joints, one_clip = sizes(x, graph)
     subsets, outer, inner = weight.shape
-    bt, bc, bo, warps = _tiles(x, inner, outer, anew=True)
+    bt, bc, bo, warps = tiles(x, inner, outer, anew=True)
     blocks = subsets * triton.cdiv(inner, bc) * triton.cdiv(outer, bo)
-    programs = _programs(clips * triton.cdiv(frames, bt), blocks)
+    programs = shared_by(clips * triton.cdiv(frames, bt), blocks)
     shares = x.new_empty(programs, subsets * outer * (inner + 1), dtype=torch.float32)
     launch(
         _graph_conv_bwd_weight_kernel, (blocks, programs), x, graph, grad, shares, clips, frames, joints, one_clip,
-        K=subsets, C=inner, CO=outer, BT=bt, BV=power(joints), BC=bc, BO=bo, PRODUCT=_product(x), WIDE=INTERPRETED,
-        num_warps=warps, num_stages=1,
+        K=subsets, C=inner, CO=outer, BT=bt, BV=power(joints), BC=bc, BO=bo, PRODUCT=product(x), WIDE=INTERPRETED,
+        num_warps=warps, num_stages=1, **unhurried(),
     )  # fmt: skip
     to_weight = torch.empty_like(weight, memory_format=torch.contiguous_format)
     to_bias = (weight if bias is None else bias).new_empty(subsets, outer)
@@ -248,16 +246,17 @@ def _to_weight(grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, bias: Ten
 def _to_graph(grad: Tensor, x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Return the gradient of the graph."""
     grad, x, weight = (z.contiguous() for z in (grad, x, weight))
-    clips, frames, joints, _ = _sizes(x, graph)
+    clips, frames, joints, _ = sizes(x, graph)
     subsets, outer, inner = weight.shape
-    bt, bc, bo, warps = _tiles(x, inner, outer, anew=True)
+    bt, bc, bo, warps = tiles(x, inner, outer, anew=True)
     blocks = subsets * clips
-    programs = _programs(triton.cdiv(frames, bt), blocks)
+    programs = shared_by(triton.cdiv(frames, bt), blocks)
     shares = x.new_empty(programs, clips * subsets * joints * joints, dtype=torch.float32)
     launch(
         _graph_conv_bwd_graph_kernel, (blocks, programs), x, grad, weight, x if bias is None else bias.contiguous(), shares,
         clips, frames, joints, BIASED=bias is not None, K=subsets, C=inner, CO=outer,
-        BT=bt, BV=power(joints), BC=bc, BO=bo, PRODUCT=_product(x), WIDE=INTERPRETED, num_warps=warps, num_stages=1,
+        BT=bt, BV=power(joints), BC=bc, BO=bo, PRODUCT=product(x), WIDE=INTERPRETED, num_warps=warps, num_stages=1,
+        **unhurried(),
     )  # fmt: skip
     to_graph = torch.empty_like(graph, memory_format=torch.contiguous_format)
     _sum(shares, to_graph, to_graph)
@@ -269,32 +268,3 @@ def _sum(shares: Tensor, found: Tensor, beside: Tensor) -> None:
     count, size = shares.shape
     grid = (triton.cdiv(size, _SUMMED),)
     launch(_graph_conv_sum_kernel, grid, shares, found, beside, size, found.numel(), count, BLOCK=_SUMMED, num_warps=4)
-
-
-def _sizes(x: Tensor, graph: Tensor) -> tuple[int, int, int, int]:
-    """Return clips, frames, joints and the step from a clip's graph to the next's; clips that share a graph are one of all frames."""
-    clips, frames, joints, _ = x.shape
-    return (clips, frames, joints, graph[0].numel()) if graph.dim() == 4 else (1, clips * frames, joints, 0)
-
-
-def _product(x: Tensor) -> str:
-    """Return how operands of a type are multiplied; those of 16 bits are exact as they are."""
-    return products(wanted_precision()) if x.dtype == torch.float32 else "ieee"
-
-
-def _tiles(x: Tensor, inner: int, outer: int, *, anew: bool = False) -> tuple[int, int, int, int]:
-    """Return how many frames, channels before and channels after a program works on at a time, and its warps.
-
-    Registers hold less of threefold float32 products, in gradients that gather anew and in loops; of blocks not full; and on sm_80.
-    """
-    three = _product(x) == "bf16x3"
-    half = (three and anew) or any(number > 32 and number % 64 for number in (inner, outer))
-    bc, bo = (min(power(number), 32 if half else 64) for number in (inner, outer))
-    bc = 32 if bc == bo == 64 and (machine() == "sm_80" or (three and inner > 64)) else bc
-    return (4 if max(bc, bo) <= 32 and not half else 2), bc, bo, 4
-
-
-def _programs(spans: int, blocks: int) -> int:
-    """Return how many programs share the spans of frames, each the same number as far as that goes."""
-    programs: int = triton.cdiv(spans, triton.cdiv(spans, max(_PROGRAMS // blocks, 1)))
-    return programs

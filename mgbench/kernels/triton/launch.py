@@ -35,11 +35,12 @@ _PRODUCTS: Final[dict[tuple[Machine, Precision], str]] = {
 
 def launch(kernel: Any, grid: tuple[int, ...], *arguments: object, **options: object) -> None:  # noqa: ANN401 - Triton gives kernels no type
     """Run a kernel over a grid of programs, or do what is done instead."""
-    other = instead.get()
-    if other is None:
-        kernel[grid](*arguments, **options)
-    else:
-        other(kernel, grid, *arguments, **options)
+    options["enable_fp_fusion"] = True  # a product and a sum in one rounding; what Triton does untold depends on its version
+    (instead.get() or _run)(kernel, grid, *arguments, **options)
+
+
+def _run(kernel: Any, grid: tuple[int, ...], *arguments: object, **options: object) -> None:  # noqa: ANN401 - as above
+    kernel[grid](*arguments, **options)
 
 
 def machine() -> Machine:
@@ -50,6 +51,11 @@ def machine() -> Machine:
     if target.backend == "hip":
         return "gfx942"
     return "sm_90" if target.arch >= 90 else "sm_80"
+
+
+def unhurried() -> dict[str, int]:
+    """Return what tells NVIDIA's assembler to use all registers; of itself it spills a few where one more program would fit then."""
+    return {} if machine() == "gfx942" else {"maxnreg": 255}
 
 
 def products(precision: Precision) -> str:

@@ -13,7 +13,7 @@ import triton
 from torch import Tensor
 from triton import language as tl
 
-from mgbench.kernels.triton.launch import launch
+from mgbench.kernels.triton.launch import launch, unhurried
 
 
 #: Columns that a program owns, and clips that it reads at a time.
@@ -49,7 +49,7 @@ def _statistics(z, column, clips, features, eps, root, CENTRE: tl.constexpr, BR:
     return scale, -mean * scale
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["clips"])
 def _normalise_fwd_kernel(
     anchor, first, second, units, columns, diagonals, clips, features, eps, root,
     VIEWS: tl.constexpr, CENTRE: tl.constexpr, BR: tl.constexpr, BD: tl.constexpr,
@@ -78,7 +78,7 @@ def _normalise_fwd_kernel(
         tl.store(diagonals + k * features + column, c, mask=real)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["clips"])
 def _normalise_bwd_kernel(
     units, gathered, columns, diagonals, grad, to_anchor, to_first, to_second, clips, features, lambd, rest,
     VIEWS: tl.constexpr, BR: tl.constexpr, BD: tl.constexpr,
@@ -143,6 +143,6 @@ def backward(grad: Tensor, streams: Sequence[Tensor], kept: Sequence[Tensor], la
     found = [torch.empty_like(z) for z in streams]
     launch(
         _normalise_bwd_kernel, (triton.cdiv(features, _COLUMNS),), units, gathered, columns, diagonals, grad,
-        found[0], found[1], found[-1], clips, features, lambd, 1 / factor, VIEWS=views, **_TILES,
+        found[0], found[1], found[-1], clips, features, lambd, 1 / factor, VIEWS=views, **_TILES, **unhurried(),
     )  # fmt: skip
     return found
