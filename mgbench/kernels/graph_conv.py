@@ -53,20 +53,33 @@ def masked_graph_conv(
 
     Raises `ValueError` where shapes do not fit.
     """
-    _check_graph(x, adjacency, importance, joints)
-    graph = between(adjacency if importance is None else adjacency * importance, joints)
-    _check(x, graph, weight, bias)
-    x, graph, weight = (_lowered(z) for z in (x, graph, weight))
-    bias = None if bias is None else _lowered(bias)
     if mask is None:
-        whole: Tensor = _forward(x, graph, weight, bias)[0]
-        return whole
+        return measured_graph_conv(x, adjacency, weight, bias, importance=importance, joints=joints, measured=False)[0]
     if tuple(mask.shape) not in (tuple(x.shape[:3]), (x.shape[0], x.shape[2])):
         msg = f"A mask is (N, V') or (N, T, V') as the clips are; got {tuple(mask.shape)} for clips {tuple(x.shape)}."
         raise ValueError(msg)
     rows = (mask if mask.dim() == 3 else mask[:, None]).unsqueeze(3)
-    y: Tensor = _forward(x * rows.to(x.dtype), graph, weight, bias)[0]
+    x = _lowered(x)
+    y, _ = measured_graph_conv(x * rows.to(x.dtype), adjacency, weight, bias, importance=importance, joints=joints, measured=False)
     return y * rows.to(y.dtype)
+
+
+def measured_graph_conv(
+    x: Tensor,
+    adjacency: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    importance: Tensor | None = None,
+    joints: Tensor | None = None,
+    measured: bool = True,
+) -> tuple[Tensor, Tensor | None]:
+    """Return the same without a mask, and for a batch norm behind it the moments of its channels, where a kernel has them at hand."""
+    _check_graph(x, adjacency, importance, joints)
+    graph = between(adjacency if importance is None else adjacency * importance, joints)
+    _check(x, graph, weight, bias)
+    y, _, moments = _forward(_lowered(x), _lowered(graph), _lowered(weight), None if bias is None else _lowered(bias), measured)
+    return y, moments if moments.numel() else None
 
 
 def _lowered(z: Tensor) -> Tensor:
@@ -137,14 +150,15 @@ def _kernels(x: Tensor, weight: Tensor) -> ModuleType | None:
 
 
 @torch.library.custom_op("mgbench::graph_conv", mutates_args=())
-def _forward(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return the sum over neighbours, and for the gradient what was gathered `(N, T, (w k), C)` or mixed `(N, T, (v k), O)`.
+def _forward(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None, measured: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the sum over neighbours, for the gradient what was gathered `(N, T, (w k), C)` or mixed `(N, T, (v k), O)`, and moments.
 
-    One kernel does both at once, and gathers anew for the gradient: then there is nothing of it.
+    One kernel does both at once, and gathers anew for the gradient: then there is nothing of it, and there are moments if they are wanted.
     """
     kernels = _kernels(x, weight)
     if kernels is not None:
-        return kernels.forward(x, graph, weight, bias), x.new_empty(0)
+        y, moments = kernels.forward(x, graph, weight, bias, measured=measured)
+        return y, x.new_empty(0), moments
     clips, frames, inner, channels = x.shape
     subsets, outer, _ = weight.shape
     joints, first = graph.shape[-1], _first(weight)
@@ -158,16 +172,19 @@ def _forward(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> t
     if bias is not None:
         share = torch.einsum("...kvw,ko->...wo", graph, bias)
         y += share if share.dim() == 2 else share.unsqueeze(1)
-    return y, between_
+    return y, between_, x.new_empty(0)
 
 
 @_forward.register_fake
-def _(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+def _(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None, measured: bool = False) -> tuple[Tensor, Tensor, Tensor]:
     clips, frames, inner, channels = x.shape
     subsets, outer, _ = weight.shape
-    joints = graph.shape[-1]
+    joints, kernels = graph.shape[-1], _kernels(x, weight)
+    y = x.new_empty(clips, frames, joints, outer)
+    if kernels is not None:
+        return y, x.new_empty(0), x.new_empty(kernels.moments(x, graph, weight, measured=measured), dtype=torch.float32)
     shape = (clips, frames, joints * subsets, channels) if _first(weight) else (clips, frames, inner * subsets, outer)
-    return x.new_empty(clips, frames, joints, outer), x.new_empty(shape if _kernels(x, weight) is None else (0,))
+    return y, x.new_empty(shape), x.new_empty(0)
 
 
 @register_flop_formula(torch.ops.mgbench.graph_conv)
@@ -261,15 +278,15 @@ def _(
     return x.new_empty(shapes[0]), x.new_empty(shapes[1]), x.new_empty(shapes[2]), x.new_empty(shapes[3])
 
 
-def _save(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:  # noqa: ANN401 - torch gives its context no type
-    ctx.save_for_backward(*inputs, output[1])
-    ctx.mark_non_differentiable(output[1])
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:  # noqa: ANN401 - torch gives its context no type
+    ctx.save_for_backward(*inputs[:4], output[1])
+    ctx.mark_non_differentiable(*output[1:])
 
 
-def _differentiate(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch gives its context no type
-    wanted = list(ctx.needs_input_grad)
+def _differentiate(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch gives its context no type
+    wanted = list(ctx.needs_input_grad)[:4]
     gradients = _backward(grad, *ctx.saved_tensors, wanted)
-    return tuple(gradient if wants else None for gradient, wants in zip(gradients, wanted, strict=True))
+    return *(gradient if wants else None for gradient, wants in zip(gradients, wanted, strict=True)), None
 
 
 _forward.register_autograd(_differentiate, setup_context=_save)

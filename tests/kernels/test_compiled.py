@@ -70,10 +70,10 @@ def test_encoders_compute_what_is_listed(encoder: Encoder, name: str, monkeypatc
     """Every graph convolution of an encoder that a kernel serves is one of the listed, or one of those that it stands for."""
     met: list[Mix] = []
 
-    def forward(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None, measured: bool) -> tuple[Tensor, Tensor, Tensor]:
         if graph_conv.serves(x, weight):
             met.append(Mix(weight.shape[0], weight.shape[2], weight.shape[1], x.shape[2], bias is not None))
-        found: tuple[Tensor, Tensor] = real(x, graph, weight, bias)
+        found: tuple[Tensor, Tensor, Tensor] = real(x, graph, weight, bias, measured)
         return found
 
     real = operator._forward

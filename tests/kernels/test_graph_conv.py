@@ -98,7 +98,7 @@ def test_any_choice_of_gradients_is_right(case: Case, per_clip: bool, wanted: tu
 def test_what_nobody_wants_is_not_computed(case: Case) -> None:
     """Without a wish a gradient is empty, and of clips that want none no product as large as they are is made."""
     inputs = draw(case)
-    y, between = _forward(*inputs)
+    y, between, _ = _forward(*inputs)
     for wanted in product([False, True], repeat=4):
         found = _backward(y, *inputs, between, list(wanted))
 

@@ -182,14 +182,19 @@ def serves(x: Tensor, weight: Tensor) -> bool:
     return fits and x.dtype in {torch.float32, torch.bfloat16, torch.float16}
 
 
-def forward(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Return `(N, T, V, O)` of clips `(N, T, V, C)`, a graph `(K, V, V)` or `(N, K, V, V)`, weights `(K, O, C)` and a bias `(K, O)`."""
-    return _products(x, graph, weight, bias, turned=False, measured=False)[0]
+def moments(x: Tensor, graph: Tensor, weight: Tensor, *, measured: bool) -> tuple[int, ...]:
+    """Return the shape of what `forward` measures."""
+    clips, frames, *_ = sizes(x, graph)
+    _, outer, inner = weight.shape
+    return (2 * outer + 1, clips * triton.cdiv(frames, tiles(x, inner, outer)[0])) if measured else (0,)
 
 
-def forward_measured(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return the same, and the moments of its channels as mgbench.kernels.triton.batch_norm takes them."""
-    return _products(x, graph, weight, bias, turned=False, measured=True)
+def forward(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None, *, measured: bool = False) -> tuple[Tensor, Tensor]:
+    """Return `(N, T, V, O)` of clips `(N, T, V, C)`, a graph `(K, V, V)` or `(N, K, V, V)`, weights `(K, O, C)` and a bias `(K, O)`.
+
+    Beside it, if they are wanted, the moments of its channels as mgbench.kernels.triton.batch_norm takes them, else nothing.
+    """
+    return _products(x, graph, weight, bias, turned=False, measured=measured)
 
 
 def backward(

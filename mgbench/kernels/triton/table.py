@@ -113,9 +113,9 @@ def _mix(dtype: torch.dtype, mix: Mix) -> None:
     subsets, inner, outer, joints, biased = mix
     shapes = ((256, 50, joints, inner), (subsets, joints, joints), (subsets, outer, inner), (subsets, outer))
     x, graph, weight, bias = (_meta(*shape, dtype=dtype) for shape in shapes)
-    y = graph_conv.forward(x, graph, weight, bias if biased else None)
+    y, _ = graph_conv.forward(x, graph, weight, bias if biased else None)
     if biased:
-        graph_conv.forward_measured(x, graph, weight, bias)
+        graph_conv.forward(x, graph, weight, bias, measured=True)
     graph_conv.backward(y, x, graph, weight, bias if biased else None, [True, True, True, biased])
 
 

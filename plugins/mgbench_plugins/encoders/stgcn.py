@@ -9,12 +9,11 @@ from typing import ClassVar, Literal
 import attrs
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from mgbench import Encoder, Network, Skeleton
 from mgbench.graph import GraphName, JointNorm, keep, load_graph, spatial_partition
-from mgbench.kernels.dropout import byte_dropout
-from mgbench.kernels.graph_conv import masked_graph_conv
+from mgbench.kernels.batch_norm import batch_norm_relu
+from mgbench.kernels.graph_conv import measured_graph_conv
 from mgbench.kernels.temporal_conv import temporal_conv
 from mgbench_plugins import works
 
@@ -94,19 +93,18 @@ class _Block(nn.Module):
         self.residual = residual
 
     def forward(self, x: Tensor, adjacency: Tensor, joints: Tensor | None) -> Tensor:
-        y = self._graph(x, adjacency, joints).permute(0, 3, 1, 2)
-        y = functional.relu(self.spatial_norm(y), inplace=True).permute(0, 2, 3, 1)
-        y = self.temporal_norm(temporal_conv(y, self.temporal.weight, self.temporal.bias, self.stride).permute(0, 3, 1, 2))
-        y = byte_dropout(y, self.dropout) if self.training else y
+        y, moments = self._graph(x, adjacency, joints)
+        y = batch_norm_relu(y, self.spatial_norm, moments=moments)
+        y = temporal_conv(y, self.temporal.weight, self.temporal.bias, self.stride)
+        beside = x if self.residual else None
         if self.shortcut is not None and self.shortcut_norm is not None:
-            y = y + self.shortcut_norm(self.shortcut(x[:, :: self.stride]).permute(0, 3, 1, 2))
-        elif self.residual:
-            y = y + x.permute(0, 3, 1, 2)
-        return functional.relu(y, inplace=True).permute(0, 2, 3, 1).contiguous()
+            beside = self.shortcut_norm(self.shortcut(x[:, :: self.stride]).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return batch_norm_relu(y, self.temporal_norm, dropout=self.dropout, residual=beside).contiguous()
 
-    def _graph(self, x: Tensor, adjacency: Tensor, joints: Tensor | None) -> Tensor:
-        """Return `(N, T, V', C')`: channels mixed by the weights of a 1x1 convolution, neighbours summed along weighted bones."""
+    def _graph(self, x: Tensor, adjacency: Tensor, joints: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Return `(N, T, V', C')` and its moments: channels mixed as by a 1x1 convolution, neighbours summed along weighted bones."""
         outer, bias = self.spatial.out_channels // 3, self.spatial.bias
         assert bias is not None  # noqa: S101 - built with a bias
         weight = self.spatial.weight.view(3, outer, -1)
-        return masked_graph_conv(x, adjacency, weight, bias.view(3, outer), importance=self.importance, joints=joints)
+        bias = bias.view(3, outer)
+        return measured_graph_conv(x, adjacency, weight, bias, importance=self.importance, joints=joints, measured=self.training)

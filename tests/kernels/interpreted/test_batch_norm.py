@@ -119,7 +119,7 @@ def test_moments_of_the_kernel_before_do() -> None:
     """The graph convolution leaves them, and x is not read for them again."""
     generator = torch.Generator().manual_seed(0)
     x, graph, weight, bias = (torch.randn(shape, generator=generator) for shape in ((2, 5, 17, 3), (3, 17, 17), (3, 5, 3), (3, 5)))
-    mixed, moments = graph_conv.forward_measured(x, graph, weight, bias)
+    mixed, moments = graph_conv.forward(x, graph, weight, bias, measured=True)
     y, found = batch_norm.forward(mixed, weight[0, :, 0], bias[0], moments=moments)
     z, others = batch_norm.forward(mixed, weight[0, :, 0], bias[0])
 

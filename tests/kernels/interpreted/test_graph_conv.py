@@ -70,7 +70,7 @@ def _agrees(case: Case, dtype: torch.dtype, *, biased: bool = True) -> None:
     inputs = inputs if biased else inputs[:3]
     wide = [z.double().requires_grad_() for z in inputs]
     x, graph, weight, bias = (*inputs, None)[:4]
-    y = graph_conv.forward(x, graph, weight, bias)
+    y, _ = graph_conv.forward(x, graph, weight, bias)
     found = graph_conv.backward(towards, x, graph, weight, bias, [True, True, True, biased])
     right = reference(*(*wide, None)[:4])
 
@@ -86,7 +86,7 @@ def _agrees(case: Case, dtype: torch.dtype, *, biased: bool = True) -> None:
 def test_moments_are_those_of_the_output(case: Case) -> None:
     """Means, squares about them and counts of all programs make up the channels' mean and variance, also far from zero."""
     x, graph, weight, bias, _ = draw(case, torch.float32)
-    y, moments = graph_conv.forward_measured(x, graph, weight, bias + 100 * bias.sign())
+    y, moments = graph_conv.forward(x, graph, weight, bias + 100 * bias.sign(), measured=True)
     means, squares, counts = moments[: case.outer].double(), moments[case.outer : -1].double(), moments[-1].double()
     flat = y.double().flatten(0, 2)
     mean = (means * counts).sum(1) / len(flat)
@@ -116,12 +116,12 @@ def test_layout_does_not_matter() -> None:
         weight.mT.contiguous().mT,
         bias.T.contiguous().T,
     ]
-    y = graph_conv.forward(x, graph, weight, bias)
+    y, _ = graph_conv.forward(x, graph, weight, bias)
     ones = torch.ones_like(y)
     found = graph_conv.backward(ones[:1, :1, :1, :1].expand_as(y), *odd, [True] * 4)
 
     assert not any(z.is_contiguous() for z in odd)
-    assert torch.equal(graph_conv.forward(*odd), y)
+    assert torch.equal(graph_conv.forward(*odd)[0], y)
     for z, w in zip(found, graph_conv.backward(ones, x, graph, weight, bias, [True] * 4), strict=True):
         assert z.is_contiguous()
         assert torch.equal(z, w)
@@ -131,7 +131,7 @@ def test_a_clip_of_nothing_gives_the_bias_alone() -> None:
     """A clip all of whose joints are masked is zero before the call: it gives what the bias spreads, and takes nothing of the weights."""
     x, graph, weight, bias, towards = draw(Case(2, 3, 17, 3, 5), torch.float32)
     x[1] = 0
-    y = graph_conv.forward(x, graph, weight, bias)
+    y, _ = graph_conv.forward(x, graph, weight, bias)
     alone = graph_conv.backward(towards[:1], x[:1], graph, weight, bias, [False, False, True, False])
     both = graph_conv.backward(towards, x, graph, weight, bias, [False, False, True, False])
 
@@ -144,7 +144,7 @@ def test_runs_are_equal_bit_for_bit() -> None:
     *inputs, towards = draw(Case(2, 5, 17, 3, 5, per_clip=True), torch.float32)
     first, second = (graph_conv.backward(towards, *inputs, [True] * 4) for _ in range(2))
 
-    assert torch.equal(graph_conv.forward(*inputs), graph_conv.forward(*inputs))
+    assert torch.equal(graph_conv.forward(*inputs)[0], graph_conv.forward(*inputs)[0])
     assert all(torch.equal(z, w) for z, w in zip(first, second, strict=True))
 
 
