@@ -1,11 +1,17 @@
 """The operators that training calls, with their kernels in the interpreter: what a GPU computes, but for the device."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import pytest
 import torch
 from operators import CHECKS, drawn, normalising
 from torch import Tensor
 
 from mgbench.kernels import batch_norm, fused, graph_conv
+from mgbench.kernels.cross_correlation import cross_correlation_loss
+from mgbench.kernels.triton.launch import instead
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +50,49 @@ def test_dropout_follows_torchs_generator() -> None:
 
     assert torch.equal(made[0], made[2])
     assert not torch.equal(made[0], made[1])
+
+
+def test_launches_are_as_few_as_told() -> None:
+    """The table of docs/kernels.md: kernels of a value, and of all gradients."""
+    streams = drawn("cpu", *[(16, 40)] * 3)
+    x, graph, weight, bias = drawn("cpu", (2, 3, 17, 3), (3, 17, 17), (3, 16, 3), (3, 16))
+    with launched() as count:
+        value = cross_correlation_loss(*streams, lambd=2e-3)
+        assert count() == 2
+        torch.autograd.grad(value, streams)
+        assert count() == 1
+        y, moments = graph_conv.measured_graph_conv(x, graph, weight, bias)
+        assert count() == 1
+        torch.autograd.grad(y.sum(), [x, graph, weight, bias], retain_graph=True)
+        assert count() == 5
+        norm = normalising("cpu")
+        z = batch_norm.batch_norm_relu(y, norm, moments=moments)
+        assert count() == 2
+        torch.autograd.grad(z.sum(), [y, norm.weight])
+        assert count() == 3
+        batch_norm.batch_norm_relu(y, norm, dropout=0.5, residual=y)
+        assert count() == 3
+
+
+@contextmanager
+def launched() -> Iterator[Callable[[], int]]:
+    """Count kernels; what is yielded tells how many were launched since it was last asked."""
+    names: list[str] = []
+
+    def count() -> int:
+        number = len(names)
+        names.clear()
+        return number
+
+    def run(kernel: Any, grid: tuple[int, ...], *arguments: object, **options: object) -> None:
+        names.append(kernel.__name__)
+        kernel[grid](*arguments, **options)
+
+    token = instead.set(run)
+    try:
+        yield count
+    finally:
+        instead.reset(token)
 
 
 @pytest.mark.parametrize("odd", ["float64", "another type", "no momentum", "no statistics", "no weights"])
