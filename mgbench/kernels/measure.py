@@ -76,9 +76,12 @@ class Row:
     why: str | None = None
 
 
-def drawn(case: Case, dtype: torch.dtype) -> list[Tensor]:
+_CPU: Final = torch.device("cpu")
+
+
+def drawn(case: Case, dtype: torch.dtype, device: torch.device = _CPU) -> list[Tensor]:
     """Return inputs, clips with their channels last."""
-    return [x.to(dtype) for x in case.draw()]
+    return [x.to(device, dtype) for x in case.draw()]
 
 
 def _results(form: Form, inputs: list[Tensor], towards: Tensor | None = None) -> list[Tensor]:
@@ -90,16 +93,16 @@ def _results(form: Form, inputs: list[Tensor], towards: Tensor | None = None) ->
     return [z.double() for z in (form.common(y.detach()), form.common(clips), *others)]
 
 
-def errors(case: Case, dtype: torch.dtype) -> dict[str, tuple[float, float]]:
+def errors(case: Case, dtype: torch.dtype, device: torch.device = _CPU) -> dict[str, tuple[float, float]]:
     """Return for every form the worst relative error of value and gradients: root mean square, and largest.
 
     The truth is the reference in float64, of inputs as the dtype has them.
     """
-    inputs = drawn(case, dtype)
+    inputs = drawn(case, dtype, device)
     wide = [x.double() for x in inputs]
     reference = next(iter(case.forms.values()))
     shape = reference.common(reference.compute(*reference.inputs(wide))).shape
-    towards = torch.randn(shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64).to(dtype).double()
+    towards = torch.randn(shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64).to(device, dtype).double()
     truth = _results(reference, wide, towards)
     found = {}
     for name, form in case.forms.items():
@@ -114,9 +117,9 @@ def errors(case: Case, dtype: torch.dtype) -> dict[str, tuple[float, float]]:
     return found
 
 
-def steady(case: Case, form: str, dtype: torch.dtype) -> bool:
+def steady(case: Case, form: str, dtype: torch.dtype, device: torch.device = _CPU) -> bool:
     """Tell whether three runs give the same values and gradients, bit for bit."""
-    inputs = drawn(case, dtype)
+    inputs = drawn(case, dtype, device)
     first, *others = (_results(case.forms[form], inputs) for _ in range(3))
     return all(torch.equal(one, two) for other in others for one, two in zip(first, other, strict=True))
 
