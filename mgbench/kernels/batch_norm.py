@@ -25,14 +25,14 @@ def batch_norm_relu(
     Args:
         x: what is normalised.
         norm: of its channels.
-        dropout: probability that a number becomes zero behind the norm; only in training.
+        dropout: probability that a number becomes zero behind the norm, whatever the norm's mode.
         residual: as x, added behind the dropout.
         moments: of x, where the graph convolution that made x left them.
     """
     if _serves(x, norm, residual):
         return _fused(x, norm, dropout, residual, moments)
     y = norm(x.permute(0, 3, 1, 2))
-    y = byte_dropout(y, dropout) if norm.training and dropout else y
+    y = byte_dropout(y, dropout) if dropout else y
     y = y if residual is None else y + residual.permute(0, 3, 1, 2)
     return functional.relu(y, inplace=True).permute(0, 2, 3, 1)
 

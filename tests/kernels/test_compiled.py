@@ -32,12 +32,14 @@ def rows() -> list[Compiled]:
     return compiled(tuple(SHARED))
 
 
+@pytest.mark.slow
 def test_nothing_spills_and_products_are_of_tensor_cores() -> None:
     """No stack, no spilled register, shared memory that is there, tensor cores wherever matrices are multiplied, seconds to compile."""
     assert {row.machine for row in rows() if row.multiplies} == set(SHARED)
     assert [f"{row.kernel} for {row.machine} {row.constants}: {row.faults}" for row in rows() if row.faults] == []
 
 
+@pytest.mark.slow
 def test_the_committed_table_names_what_is_compiled() -> None:
     """By any version of Triton, the same kernels for the same machines in the same configurations."""
     kept = [line.split("|")[1:4] for line in TABLE.read_text().splitlines() if line.startswith("|")]
@@ -45,6 +47,7 @@ def test_the_committed_table_names_what_is_compiled() -> None:
     assert kept == [line.split("|")[1:4] for line in lines(rows())]
 
 
+@pytest.mark.slow
 def test_the_committed_table_is_what_is_compiled() -> None:
     """By the version that wrote it, every figure."""
     table = TABLE.read_text()

@@ -99,7 +99,8 @@ class _Block(nn.Module):
         beside = x if self.residual else None
         if self.shortcut is not None and self.shortcut_norm is not None:
             beside = self.shortcut_norm(self.shortcut(x[:, :: self.stride]).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return batch_norm_relu(y, self.temporal_norm, dropout=self.dropout, residual=beside).contiguous()
+        dropout = self.dropout if self.training else 0.0
+        return batch_norm_relu(y, self.temporal_norm, dropout=dropout, residual=beside).contiguous()
 
     def _graph(self, x: Tensor, adjacency: Tensor, joints: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return `(N, T, V', C')` and its moments: channels mixed as by a 1x1 convolution, neighbours summed along weighted bones."""
