@@ -73,7 +73,8 @@ def _guarded(place: Place, registry: Registry, stage: Stage, stored: dict[str, A
         work = make_work(place, registry)
         stage.origin = code_origin(work.cell)
         write_json(place.folder.status, {**kept, **stage.origin, "status": "running", "pid": os.getpid(), "began": began})
-        outcome: dict[str, Any] = _run(work, stage, again="anew" in kept)
+        with Arithmetic().within():  # training has its own
+            outcome: dict[str, Any] = _run(work, stage, again="anew" in kept)
         status, reason, failure = "ok", "", ""
     except Exception as error:  # noqa: BLE001 - whatever a component raises becomes the cell's status
         status, reason = _status_of(error), f"{error}" if isinstance(error, MgbenchError) else f"{type(error).__name__}: {error}"

@@ -81,14 +81,20 @@ def _dropped(clips: int, frames: int, joints: int, width: int) -> Measured:
     return Measured(*(norm_case(clips, frames, joints, width, adds=True, p=p) for p in (0.5, 0.0)))
 
 
+#: Clips and features of the loss; clips, frames, joints, channels before and after; the same with one width, without and with a residual.
+LOSSES: Final = ((128, 6144), (128, 1024), (512, 6144))
+GRAPHS: Final = (
+    *((256, 50, joints, *widths) for joints in (25, 17) for widths in ((3, 16), (16, 16), (16, 32))),
+    *((256, 25, 25, *widths) for widths in ((32, 32), (32, 64))),
+    *((256, 13, 25, *widths) for widths in ((64, 64), (64, 256))),
+)
+NORMS: Final = ((256, 50, 25, 16), (256, 13, 25, 256))
 CASES: Final = (
-    *(_alike(loss_case(*sizes)) for sizes in ((128, 6144), (128, 1024), (512, 6144))),
-    *(_alike(graph_case(256, 50, joints, *widths)) for joints in (25, 17) for widths in ((3, 16), (16, 16), (16, 32))),
-    *(_alike(graph_case(256, 25, 25, *widths)) for widths in ((32, 32), (32, 64))),
-    *(_alike(graph_case(256, 13, 25, *widths)) for widths in ((64, 64), (64, 256))),
-    *(_alike(norm_case(256, *sizes, adds=False, p=0.0)) for sizes in ((50, 25, 16), (13, 25, 256))),
-    *(_dropped(256, *sizes) for sizes in ((50, 25, 16), (13, 25, 256))),
-)  # fmt: skip
+    *(_alike(loss_case(*sizes)) for sizes in LOSSES),
+    *(_alike(graph_case(*sizes)) for sizes in GRAPHS),
+    *(_alike(norm_case(*sizes, adds=False, p=0.0)) for sizes in NORMS),
+    *(_dropped(*sizes) for sizes in NORMS),
+)
 #: Every kind of case, small enough for a processor.
 SMALL: Final = (
     _alike(loss_case(16, 64)), _alike(graph_case(4, 10, 17, 3, 16)),

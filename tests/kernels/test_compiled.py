@@ -3,6 +3,8 @@
 from functools import cache
 from pathlib import Path
 
+import gpu
+import gpu_cases
 import pytest
 import torch
 import triton
@@ -87,6 +89,17 @@ def test_encoders_compute_what_is_listed(encoder: Encoder, name: str, monkeypatc
 
     assert met or encoder == AGCLSTM()  # all of whose layers the library computes
     assert [mix for mix in met if not _standing(mix) & set(KINDS[0].mixes)] == []
+
+
+@pytest.mark.parametrize("kind", gpu.KINDS)
+def test_what_a_gpu_is_asked_is_listed(kind: str) -> None:
+    """Every kernel that the program for a GPU runs is compiled here: graph convolutions, batches of the loss, widths of norms."""
+    dtype, precision, _ = gpu.KINDS[kind]
+    (listed,) = (one for one in KINDS if (one.dtype, one.precision) == (dtype, precision))
+
+    assert {Mix(3, inner, outer) for _, _, _, inner, outer in gpu_cases.GRAPHS} <= set(listed.mixes)
+    assert {(clips, 2) for clips, _ in gpu_cases.LOSSES} <= set(listed.losses)
+    assert {min(width, 128) for *_, width in gpu_cases.NORMS} <= set(listed.norms or KINDS[0].norms)  # which multiply nothing
 
 
 def _standing(mix: Mix) -> set[Mix]:

@@ -46,24 +46,25 @@ _RARE: Final = (
     *(Mix(subsets, *pair, biased=False) for subsets in (1, 13) for pair in ((3, 96), (96, 96))),
 )
 #: Clips of a batch, of which the least power of two counts up to 128, and views of the loss.
-_LOSSES: Final = ((16, 2), (32, 2), (64, 2), (128, 2), (128, 1), (512, 2), (512, 1))
+_LARGE: Final = ((128, 2), (512, 2))
+_LOSSES: Final = ((16, 2), (32, 2), (64, 2), (128, 1), (512, 1), *_LARGE)
 #: Features that streams have; how many they are changes no kernel, but that 16 divides them does.
 _FEATURES: Final = 6144
 #: Channels of batch norms; more than 128 are worked on as 128 are.
 _NORMS: Final = (16, 32, 64, 128)
-#: What `--precision` leads to, and torch told to multiply less exactly.
+#: What `--precision` leads to.
 KINDS: Final = (
     Kind(torch.float32, "highest", _BLOCKS + _RARE, _LOSSES, _NORMS),
-    Kind(torch.bfloat16, "highest", _BLOCKS, _LOSSES[3:4], _NORMS),
-    Kind(torch.float32, "high", _SOME, _LOSSES[3:4], ()),
+    Kind(torch.bfloat16, "highest", _BLOCKS, _LARGE, _NORMS),
+    Kind(torch.float32, "high", _BLOCKS, _LARGE, ()),
 )
 _INTRODUCTION: Final = """\
 `mgbench kernels compile` writes this page; a test compiles everything anew and compares. The limits, which all keep: no stack, no spilled
 registers, no more shared memory than the machine has, tensor cores wherever matrices are multiplied, less than five seconds each.
 
 In float32 at its most exact, which is the default and needs most registers, graph convolutions are those of ST-GCN, also at width 64,
-where 2s-AGCN has the same, of EDGCN and of MS-G3D, which have one subset of neighbours and thirteen; in bfloat16 those of ST-GCN at its
-default width; in float32 multiplied once (`tf32`) three of these. A bias stands for none, three channels for any fewer than 16, 25 joints
+where 2s-AGCN has the same, of EDGCN and of MS-G3D, which have one subset of neighbours and thirteen; in bfloat16, and in float32 multiplied
+once (`tf32`), those of ST-GCN at its default width. A bias stands for none, three channels for any fewer than 16, 25 joints
 for 17 to 32, 14 joints in three layers for fewer in all, and one graph for all clips for a graph a clip, since they are the same kernels.
 
 The loss has batches that fill each tile, one larger than any, one view and two, and in other types the largest tile, which stands for the
