@@ -41,11 +41,12 @@ class Captured:
     Args:
         learn: the step, from a batch to its loss; of its random numbers all come from generators that `record` knows.
         objective: what it trains.
-        record: how a call is recorded.
+        begin: returns how calls are recorded; asked anew for every phase, whose graphs share no memory with those of another.
     """
 
-    def __init__(self, learn: Learn, objective: nn.Module, record: Record) -> None:
-        self._learn, self._objective, self._record = learn, objective, record
+    def __init__(self, learn: Learn, objective: nn.Module, begin: Callable[[], Record]) -> None:
+        self._learn, self._objective, self._begin = learn, objective, begin
+        self._record = begin()
         self._phase: tuple[object, ...] = ()
         self._seen: Counter[object] = Counter()
         self._steps: dict[object, _Recorded] = {}
@@ -53,7 +54,7 @@ class Captured:
     def __call__(self, batch: Batch) -> Tensor:
         """Take the step, and return the loss, which the next step overwrites."""
         if (phase := _phase(self._objective)) != self._phase:
-            self._phase, self._seen, self._steps = phase, Counter(), {}
+            self._phase, self._seen, self._steps, self._record = phase, Counter(), {}, self._begin()
         tensors = _tensors(batch)
         shape = tuple(None if one is None else (one.shape, one.dtype) for one in tensors)
         if shape not in self._steps:
@@ -89,8 +90,10 @@ def cuda_graphs(*generators: Generator) -> Record:
         try:
             with torch.cuda.graph(graph, pool=pool, stream=torch.cuda.current_stream()):
                 loss = call()
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
-            first = str(error).partition("\n")[0]
+            first = str(error.__context__ or error).partition("\n")[0]  # what ended the recording, not that it could not be ended
             msg = f"A training step waits for the GPU or copies to it ({first}), which no graph can hold; run it without --capture."
             raise MgbenchError(msg) from error
         return loss, graph.replay

@@ -6,7 +6,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from mgbench.arithmetic import Arithmetic
+from mgbench.arithmetic import arithmetic_of
 from mgbench.data import Dense, Fold, enlarged
 from mgbench.errors import MgbenchError
 from mgbench.fingerprint import source_fingerprint
@@ -53,7 +53,8 @@ def _trained(work: Work, fold: Fold, fit: Dense, stage: Stage) -> tuple[Pretrain
     backbone = Backbone(work.encoder, skeleton, dataset.persons)
     objective: Objective = method.build(backbone, len(dataset.classes)).to(device)
     run = cell.run
-    how = Arithmetic(run.precision, run.compile, run.capture)
+    how = arithmetic_of(run)
+    how.check(gpu=device.type == "cuda")
     training = Training(cell.seed, how, cell.steps, place.folder.checkpoint, place.checkpoint_seconds, stage.report)
     losses, seconds = pretrain(objective, method, fit, skeleton, training)
     facts = _training_facts(objective, backbone, losses, method.recipe.batch_size, fit)

@@ -118,7 +118,6 @@ def _run(work: Work, stage: Stage, *, again: bool) -> dict[str, Any]:
     cell, place = work.cell, work.place
     torch.set_num_threads(cell.run.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    Arithmetic(cell.run.precision, cell.run.compile, cell.run.capture).check(device)
     fold, fit, test = open_data(work.dataset, cell.dataset, cell, place, device)
     stage.origin |= data_origin(cell, place, fold, device)
     rows = sound_rows(place.folder)

@@ -248,7 +248,7 @@ def _begin(objective: Objective, recipe: Recipe, training: Training, device: tor
             descend(optimizer, loss, recipe.clip)
         return loss.detach()
 
-    taken = Captured(learn, objective, cuda_graphs(augment)) if how.capture else learn
+    taken = Captured(learn, objective, lambda: cuda_graphs(augment)) if how.capture else learn
     return _State(objective.train(), taken, optimizer, augment, torch.zeros(steps, device=device))
 
 

@@ -25,10 +25,10 @@ class Replays:
         self.objective, self.plain = nn.Module(), False
         self.recorded = self.replayed = 0
 
-    def made(self, learn: Learn, objective: nn.Module, record: Record) -> Learn:
+    def made(self, learn: Learn, objective: nn.Module, begin: Callable[[], Record]) -> Learn:
         """Return the step, as it is or captured, and keep its objective."""
         self.objective = objective
-        return learn if self.plain else Captured(learn, objective, self.record)
+        return learn if self.plain else Captured(learn, objective, lambda: self.record)
 
     def record(self, call: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
         """Return where the loss will be, and what takes the step."""
@@ -49,7 +49,6 @@ class Replays:
 def _replays(monkeypatch: pytest.MonkeyPatch) -> Replays:
     made = Replays()
     monkeypatch.setattr("mgbench.train.Captured", made.made)
-    monkeypatch.setattr("mgbench.train.cuda_graphs", lambda *_: made.record)
     monkeypatch.setattr("mgbench.train.own_stream", lambda _: nullcontext())
     return made
 
@@ -87,9 +86,9 @@ def test_each_shape_is_recorded_once(replays: Replays) -> None:
 def test_what_needs_a_gpu_is_refused_without_one(how: Arithmetic, words: str) -> None:
     """In a sentence that names the option; a GPU takes it."""
     with pytest.raises(SpecError, match=f"{words} a machine without a GPU"):
-        how.check(torch.device("cpu"))
-    how.check(torch.device("cuda"))
-    Arithmetic("bf16", compile=True).check(torch.device("cpu"))
+        how.check(gpu=False)
+    how.check(gpu=True)
+    Arithmetic("bf16", compile=True).check(gpu=False)
 
 
 def test_precision_holds_within_a_training_alone() -> None:

@@ -126,6 +126,9 @@ class Book:
             if not label or not subject or len(label) != len(subject) or None in label or None in subject:
                 msg = f"The clips {digest!r} of the book have no label and person each; make it anew by mgbench leaderboard merge."
                 raise StoreError(msg)
+            if min(label) < 0 or min(subject) < 0 or max(subject) >= len(subject):
+                msg = f"The clips {digest!r} of the book have numbers of no label or person; make it anew by mgbench leaderboard merge."
+                raise StoreError(msg)
             if target == "class" and max(label) >= MOST_CLASSES:
                 msg = f"The clips {digest!r} of the book have the class number {max(label)}; no data set here has {MOST_CLASSES} classes."
                 raise StoreError(msg)
@@ -136,8 +139,9 @@ class Book:
         """Write the files, data set by data set; the records come last, so that their presence means that all are whole."""
         records = self.records.sort("dataset", maintain_order=True)
         words = polars.col(name for name in WORDS if name in records.collect_schema()).cast(polars.Categorical)
+        records = records.with_columns(polars.col(name).cast(kind) for name, kind in LISTS.items())
         written = (
-            (CLIPS_FILE, self.clips, _TOGETHER),
+            (CLIPS_FILE, self.clips.with_columns(polars.col(name).cast(CLIPS[name]) for name in ("label", "subject")), _TOGETHER),
             (PREDICTIONS_FILE, records.select(PREDICTIONS), _FEW),
             (RECORDS_FILE, records.drop(PREDICTIONS).with_columns(words), _TOGETHER),
         )
@@ -188,8 +192,9 @@ def _refusal(source: Path, fault: str) -> StoreError:
 
 def _alike(one: Any, other: Any) -> bool:  # noqa: ANN401 - polars has types as classes and as objects
     """Tell whether values of one type serve where those of another are meant; a column without a value has no type."""
-    if isinstance(one, polars.List) and isinstance(other, polars.List):
-        return _alike(one.inner, other.inner)
+    if isinstance(other, polars.List):
+        return isinstance(one, polars.List) and _alike(one.inner, other.inner)
     if other == polars.String:
         return one in (polars.String, polars.Categorical, polars.Null)
-    return bool(one == polars.Null or (one.is_integer() and other.is_integer()) or one == other)
+    fits = other.is_integer() and (one.is_unsigned_integer() if other.is_unsigned_integer() else one.is_integer() and one != polars.UInt64)
+    return bool(one == polars.Null or fits or one == other)

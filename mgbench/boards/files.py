@@ -4,6 +4,7 @@ Nothing here is imported that takes long, so that a process begins its imports w
 """
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -42,7 +43,8 @@ def _several(source: Path, forms: Sequence[str], processes: int) -> _Texts:
     """Return the pages of a book, made by this process and others."""
     if processes == 1:
         return _share(source, forms)
-    with ProcessPoolExecutor(processes - 1, mp_context=get_context("spawn")) as pool:
+    ignore = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is this process's, which ends the others
+    with ProcessPoolExecutor(processes - 1, get_context("spawn"), signal.signal, ignore) as pool:
         others = [pool.submit(_share, source, forms, number, processes) for number in range(1, processes)]
         texts = _share(source, forms, 0, processes)
         for other in others:
@@ -95,6 +97,10 @@ def write_pages(texts: Mapping[str, str], folder: Path) -> None:
 
 def differing(texts: Mapping[str, str], folder: Path) -> list[str]:
     """Return what is wrong with the files of a folder that should have these texts, a sentence each."""
-    there = {entry.name for entry in list_folder(folder)}
+    there = {entry.name: entry for entry in list_folder(folder)}
+
+    def same(name: str, text: str) -> bool:
+        return there[name].is_file() and (folder / name).read_bytes() == text.encode()
+
     found = [f"{name} is missing" for name in texts if name not in there]
-    return found + [f"{name} differs" for name in texts if name in there and (folder / name).read_text(encoding="utf-8") != texts[name]]
+    return found + [f"{name} differs" for name, text in texts.items() if name in there and not same(name, text)]

@@ -103,7 +103,7 @@ class Line:
             return ""
         threads = f", {facts['threads']} threads" if facts["threads"] not in {None, 1} else ""
         how = [told for told, name in (("compiled", "compile"), ("captured", "capture")) if facts[name]]
-        return ", ".join((facts["precision"], *how)) + threads
+        return ", ".join((str(facts["precision"]), *how)) + threads
 
     @property
     def mean(self) -> float:
@@ -192,6 +192,9 @@ class _Columns:
     @classmethod
     def of(cls, rows: polars.DataFrame) -> "_Columns":
         """Return those of some rows."""
+        if rows["subject_right"].explode().null_count():
+            msg = "The book has a row that lacks how many clips of a person are right; mgbench verify tells which."
+            raise StoreError(msg)
         begin = np.concatenate([[0], rows["subject_right"].list.len().cast(polars.Int64).cum_sum().to_numpy()])
         right = rows["subject_right"].explode().to_numpy()
         return cls(rows["place"].to_numpy(), rows["seed"].cast(polars.Int64).to_numpy(), rows["top1"].to_numpy(), right, begin)

@@ -11,13 +11,14 @@ from typing import Any, Final
 import attrs
 import polars
 
+from mgbench.arithmetic import arithmetic_of
 from mgbench.boards.book import Book, collected
 from mgbench.boards.compacting import compact
 from mgbench.boards.verify import Rerun, Verdict, allowances, clips_of
 from mgbench.errors import MgbenchError
 from mgbench.fingerprint import evaluator_fingerprint, newer_code
 from mgbench.grid import Cell, to_spec
-from mgbench.launch.local import Job, Limits, LocalRunner
+from mgbench.launch.local import Job, Limits, LocalRunner, gpus
 from mgbench.part import Part, build, describe
 from mgbench.paths import dataset_folder
 from mgbench.registry import Registry, registry
@@ -61,9 +62,10 @@ def rerun(book: Book, names: Sequence[str], root: Path, plugin_files: tuple[Path
 
 
 def _today(rows: list[dict[str, Any]], root: Path, components: Registry) -> tuple[Cell, str]:
-    """Return the cell of some rows, and what of its code is newer; raise `MgbenchError` where components or data are not here."""
+    """Return the cell of some rows, and what of its code is newer; raise `MgbenchError` where components, data or a GPU are not here."""
     stored = json.loads(rows[0]["spec"])
     cell = check_spec(stored, Path(rows[0]["cell"]))
+    arithmetic_of(cell.run).check(gpu=bool(gpus()))
     told = {row["evaluator"]: row for row in rows}
     cell = attrs.evolve(cell, evaluators=tuple(part for part in cell.evaluators if str(part) in told))
 

@@ -102,7 +102,7 @@ def _tally(board: Board, lines: tuple[Line, ...], told: Mapping[int, polars.Seri
     counts = [None if (one := told[int(line.place[0])]) is None else tuple(one) for line in lines]
     known = Counter(one for one in counts if one)
     usual = known.most_common(1)[0][0] if known else ()
-    names = [str(name) for name in clips["classes"]]
+    names = [str(name) for name in clips["classes"] or ()]
     names += [f"class {number}" for number in range(len(names), max(classes_of(label), len(usual)))]
     fit = np.array([*usual, *[0] * (len(names) - len(usual))], dtype=np.int64) if usual else None
     return Tally(board, lines, tuple(names), label, subject, fit, sum(one != usual for one in counts))

@@ -107,6 +107,14 @@ def _whole(text: str | None) -> int | None:
     return None if size is None else int(size)
 
 
+def _check_gpu(options: GridOptions) -> None:
+    """Raise `SpecError` where trainings are asked for that need a GPU, and there is none."""
+    from mgbench.arithmetic import Arithmetic
+    from mgbench.launch.local import gpus
+
+    Arithmetic(options.precision, options.compile, options.capture).check(gpu=bool(gpus()))
+
+
 @attrs.define(eq=False)
 class _Campaign:
     """One command's cells on their way."""
@@ -126,6 +134,8 @@ class _Campaign:
         if "half-batch" in self.options.retry:
             self.halved = {one.folder.path: one for one in planned if one.runs}
         planned += kept_halves(planned, self.options, self.catalogue)
+        if any(one.runs and not (one.folder.pretrained / "pretrained.json").is_file() for one in planned):
+            _check_gpu(self.options)
         watcher = Watcher(store, planned)
         jobs: deque[Job] = deque()
         for one in planned:

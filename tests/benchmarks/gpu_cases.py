@@ -1,6 +1,6 @@
 """What is measured on a GPU: the loss, the blocks of ST-GCN at a batch of 128 clips of two people, and what follows their convolutions."""
 
-from functools import partial
+from functools import cache, partial
 from typing import Final, NamedTuple
 
 import torch
@@ -18,12 +18,18 @@ class Measured(NamedTuple):
     checked: Case
 
 
+@cache
+def _empty(width: int, device: torch.device, dtype: torch.dtype) -> nn.BatchNorm2d:
+    """Return a norm without weights, made once: no measured call copies anything to a GPU."""
+    norm = nn.BatchNorm2d(width, device=device, dtype=dtype)
+    del norm.weight, norm.bias
+    return norm
+
+
 def _norm(weight: Tensor, bias: Tensor) -> nn.BatchNorm2d:
     """Return a norm whose weights are these tensors, so that they have gradients of their own."""
-    norm = nn.BatchNorm2d(len(weight)).to(weight.device)
-    for name, value in (("weight", weight), ("bias", bias)):
-        delattr(norm, name)
-        setattr(norm, name, value)
+    norm = _empty(len(weight), weight.device, weight.dtype)
+    norm.weight, norm.bias = weight, bias  # type: ignore[assignment]  # plain tensors will do
     return norm
 
 

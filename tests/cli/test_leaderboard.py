@@ -85,6 +85,16 @@ def test_a_board_that_was_changed_by_hand_is_found(mgbench: Command, book: Path,
     assert done.stderr == f"Error: {page.name} {'differs' if how == 'changed' else 'is missing'}\n"
 
 
+def test_what_is_no_page_differs_from_one(mgbench: Command, book: Path) -> None:
+    """A folder of that name, or bytes that are no text, are told as any other difference."""
+    (book / "waves-equal-budget.md").write_bytes(b"\xff")
+    (book / "waves-equal-budget.csv").unlink()
+    (book / "waves-equal-budget.csv").mkdir()
+
+    done = mgbench("leaderboard", "check", book)
+    assert done.stderr == "Error: waves-equal-budget.md differs\nError: waves-equal-budget.csv differs\n"
+
+
 def _tampered(folder: Path, change: polars.Expr) -> None:
     book = open_book(folder)
     Book((book.records.with_columns(change).collect().lazy(),), book.clips.collect().lazy()).write(folder)
