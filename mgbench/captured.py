@@ -8,7 +8,7 @@ attributes of the objective's modules is put back after each replay; a plain val
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import attrs
 import torch
@@ -21,8 +21,8 @@ from mgbench.model import Batch, View
 Learn: TypeAlias = Callable[[Batch], Tensor]
 #: Records what a call does, and returns what it gives and what does it again.
 Record: TypeAlias = Callable[[Callable[[], Tensor]], tuple[Tensor, Callable[[], None]]]
-#: Steps of a shape that are run as they are.
-_WARM: Final = 3
+#: Steps of a shape that are run as they are, and phases after which one step at least must have been recorded.
+_WARM, _PHASES = 3, 20
 
 
 @attrs.frozen(eq=False)
@@ -48,12 +48,17 @@ class Captured:
         self._learn, self._objective, self._begin = learn, objective, begin
         self._record = begin()
         self._phase: tuple[object, ...] = ()
+        self._phases = 0  # that passed without a recorded step
         self._seen: Counter[object] = Counter()
         self._steps: dict[object, _Recorded] = {}
 
     def __call__(self, batch: Batch) -> Tensor:
         """Take the step, and return the loss, which the next step overwrites."""
         if (phase := _phase(self._objective)) != self._phase:
+            self._phases = 0 if self._steps else self._phases + 1
+            if self._phases > _PHASES:
+                msg = "The method changes a plain value of its modules in every step, which no graph can hold; run it without --capture."
+                raise MgbenchError(msg)
             self._phase, self._seen, self._steps, self._record = phase, Counter(), {}, self._begin()
         tensors = _tensors(batch)
         shape = tuple(None if one is None else (one.shape, one.dtype) for one in tensors)
@@ -106,9 +111,11 @@ def own_stream(device: torch.device) -> Iterator[None]:
     """Run what is recorded, and the steps before it, on one stream of their own, as recording demands."""
     stream = torch.cuda.Stream(device)
     stream.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(stream):
-        yield
-    torch.cuda.current_stream(device).wait_stream(stream)
+    try:
+        with torch.cuda.stream(stream):
+            yield
+    finally:
+        torch.cuda.current_stream(device).wait_stream(stream)
 
 
 def _attributes(objective: nn.Module) -> Iterator[tuple[nn.Module, str, object]]:

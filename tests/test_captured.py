@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from mgbench import Method, SpecError
 from mgbench.arithmetic import Arithmetic
 from mgbench.captured import Captured, Learn, Record
+from mgbench.errors import MgbenchError
+from mgbench.model import Batch
 
 
 class Replays:
@@ -28,7 +30,11 @@ class Replays:
     def made(self, learn: Learn, objective: nn.Module, begin: Callable[[], Record]) -> Learn:
         """Return the step, as it is or captured, and keep its objective."""
         self.objective = objective
-        return learn if self.plain else Captured(learn, objective, lambda: self.record)
+        return learn if self.plain else Captured(learn, objective, self.begin)
+
+    def begin(self) -> Record:
+        """Return what records."""
+        return self.record
 
     def record(self, call: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
         """Return where the loss will be, and what takes the step."""
@@ -80,6 +86,22 @@ def test_each_shape_is_recorded_once(replays: Replays) -> None:
 
     assert 1 < replays.recorded <= 5  # numbers of joints that stay
     assert replays.replayed <= steps - 3 * replays.recorded
+
+
+def test_what_changes_in_every_step_is_not_taken_for_recorded() -> None:
+    """A count in Python, as of steps, would keep all graphs from being replayed; that is said, and not hidden."""
+    objective = nn.Linear(1, 1)
+    batch = Batch((), None, torch.zeros(1), torch.zeros(1))
+
+    def learn(_: Batch) -> Tensor:
+        objective.in_features += 1
+        return torch.zeros(())
+
+    taken = Captured(learn, objective, Replays().begin)
+    for _ in range(20):
+        taken(batch)
+    with pytest.raises(MgbenchError, match="changes a plain value of its modules in every step"):
+        taken(batch)
 
 
 @pytest.mark.parametrize(("how", "words"), [(Arithmetic(capture=True), "--capture got"), (Arithmetic("tf32"), "--precision tf32 got")])

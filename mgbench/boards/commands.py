@@ -31,11 +31,8 @@ def command_sheet(boards: Iterable[Board]) -> Sheet:
     found: dict[tuple[str, str], list[str]] = {}
     for board in boards:
         for line in board.lines:
-            told = (
-                " ".join(map(_quoted, _words(board, line)))
-                if line.place.size and not line.facts["imported"] and not line.facts["members"]
-                else ""
-            )
+            made_here = line.place.size and not line.facts["imported"] and not line.facts["members"]
+            told = " ".join(map(_quoted, _words(board, line))) if made_here else ""
             evaluator = line.facts["own"] if line.still else board.key["evaluator"]
             evaluators = found.setdefault((line.name, told), [])
             if told and evaluator not in evaluators:

@@ -20,15 +20,13 @@ from mgbench.store import list_folder, write_bytes
 FORMATS: Final = ("md", "csv", "tex")
 #: Records, in bytes, from which a second process saves more than its start takes; and most processes, each of which needs memory.
 _LARGE, _MOST = 2**21, 4
-
 #: Texts of a page by format, by whether nothing there has a result, data set and track: the order of pages.
 _Texts: TypeAlias = dict[tuple[bool, str, str], dict[str, str]]
 
 
 def page_texts(source: Path, forms: Sequence[str]) -> dict[str, str]:
     """Return the pages of a book or store in some formats, by the names of their files."""
-    texts = _several(source, forms, min(_MOST, os.cpu_count() or 1)) if _large(source) else _share(source, forms)
-
+    texts = _several(source, forms, min(_MOST, os.cpu_count() or 1) if _large(source) else 1)
     name = names()
     named = {name(*key[1:]): texts[key] for key in sorted(texts)}
     return {f"{stem}.{form}": text for stem, page in named.items() for form, text in page.items()}

@@ -192,12 +192,13 @@ class _Columns:
     @classmethod
     def of(cls, rows: polars.DataFrame) -> "_Columns":
         """Return those of some rows."""
-        if rows["subject_right"].explode().null_count():
+        exploded = rows["subject_right"].explode()
+        if exploded.null_count():
             msg = "The book has a row that lacks how many clips of a person are right; mgbench verify tells which."
             raise StoreError(msg)
         begin = np.concatenate([[0], rows["subject_right"].list.len().cast(polars.Int64).cum_sum().to_numpy()])
-        right = rows["subject_right"].explode().to_numpy()
-        return cls(rows["place"].to_numpy(), rows["seed"].cast(polars.Int64).to_numpy(), rows["top1"].to_numpy(), right, begin)
+        seed = rows["seed"].cast(polars.Int64).to_numpy()
+        return cls(rows["place"].to_numpy(), seed, rows["top1"].to_numpy(), exploded.to_numpy(), begin)
 
     def lines(self, table: polars.DataFrame, counts: Floats) -> list[Line]:
         """Return the lines of a table of people with so many clips, from a row each with what its records share, and where they are."""

@@ -16,8 +16,6 @@ from mgbench.stats import Bools, Floats
 
 
 Places: TypeAlias = npt.NDArray[np.intp]
-
-
 #: Up to so many subjects signs are flipped, in every way; beyond, a t-test does as well, and its p-values can be small.
 FEW: Final = 12
 LEVEL: Final = 0.05

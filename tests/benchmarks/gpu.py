@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 import attrs
 import torch
@@ -20,6 +21,7 @@ from mgbench_plugins.methods.mgrl import MGRL
 from stopwatch import Call, GpuStopwatch, Stopwatch, WallStopwatch, ceilings
 
 from mgbench.arithmetic import Arithmetic
+from mgbench.components import Precision
 from mgbench.data import Dense
 from mgbench.kernels.cases import Form
 from mgbench.kernels.measure import caller, drawn, errors, steady
@@ -28,7 +30,7 @@ from mgbench.train import Training, draw_batch, pretrain
 
 #: Kinds of arithmetic: the type of tensors, how float32 is multiplied, and the error that is allowed, root mean square.
 KINDS = {"fp32": (torch.float32, "highest", 1e-5), "tf32": (torch.float32, "high", 5e-3), "bf16": (torch.bfloat16, "highest", 3e-2)}
-WAYS = [Arithmetic(kind, capture=capture) for capture in (False, True) for kind in ("fp32", "tf32", "bf16")]  # type: ignore[arg-type]  # they are precisions
+WAYS = [Arithmetic(kind, capture=capture) for capture in (False, True) for kind in get_args(Precision)]
 
 
 @attrs.frozen
