@@ -44,6 +44,15 @@ def _tile(group, part, column, rows, columns, BR: tl.constexpr):
 
 
 @triton.jit
+def _channels(found, columns, BC: tl.constexpr):
+    """Return a program's channels, whether they are there, their means and 1 / sqrt(variance + eps)."""
+    column = tl.program_id(1) * BC + tl.arange(0, BC)
+    real = column < columns
+    mean, root = tl.load(found + column, mask=real, other=0.0), tl.load(found + columns + column, mask=real, other=0.0)
+    return column, real, mean, root
+
+
+@triton.jit
 def _towards(grad, x, y, place, inside, mean, root):
     """Return the gradient behind the ReLU, and x normalised."""
     g = tl.load(grad + place, mask=inside, other=0.0).to(tl.float32)
@@ -109,9 +118,7 @@ def _batch_norm_fwd_kernel(
     DROPS: tl.constexpr, ADDS: tl.constexpr, BR: tl.constexpr, BC: tl.constexpr,
 ):  # fmt: skip
     """Own four tiles of some channels."""
-    column = tl.program_id(1) * BC + tl.arange(0, BC)
-    real = column < columns
-    mean, root = tl.load(found + column, mask=real, other=0.0), tl.load(found + columns + column, mask=real, other=0.0)
+    column, real, mean, root = _channels(found, columns, BC)
     scale = root * tl.load(weight + column, mask=real, other=0.0).to(tl.float32)
     shift = tl.load(bias + column, mask=real, other=0.0).to(tl.float32)
     if DROPS:
@@ -132,9 +139,7 @@ def _batch_norm_bwd_sums_kernel(
     grad, x, y, found, seed, sums, rows, columns, p, kept, DROPS: tl.constexpr, BR: tl.constexpr, BC: tl.constexpr,
 ):  # fmt: skip
     """Own every so many groups of four tiles of some channels: the sums of h and of h x^."""
-    column = tl.program_id(1) * BC + tl.arange(0, BC)
-    real = column < columns
-    mean, root = tl.load(found + column, mask=real, other=0.0), tl.load(found + columns + column, mask=real, other=0.0)
+    column, real, mean, root = _channels(found, columns, BC)
     plain, along = tl.zeros([BC], tl.float32), tl.zeros([BC], tl.float32)
     for group in range(tl.program_id(0), tl.cdiv(rows, 4 * BR), tl.num_programs(0)):
         if DROPS:
@@ -165,9 +170,7 @@ def _batch_norm_bwd_kernel(
     DROPS: tl.constexpr, ADDS: tl.constexpr, BR: tl.constexpr, BC: tl.constexpr,
 ):  # fmt: skip
     """Own four tiles of some channels."""
-    column = tl.program_id(1) * BC + tl.arange(0, BC)
-    real = column < columns
-    mean, root = tl.load(found + column, mask=real, other=0.0), tl.load(found + columns + column, mask=real, other=0.0)
+    column, real, mean, root = _channels(found, columns, BC)
     scale = root * tl.load(weight + column, mask=real, other=0.0).to(tl.float32)
     plain, along = (tl.load(to_bias + column, mask=real, other=0.0) * share, tl.load(to_weight + column, mask=real, other=0.0) * share)
     if DROPS:
