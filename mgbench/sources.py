@@ -73,8 +73,13 @@ def _file(folder: Path, words: list[str]) -> Path | None:
     return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None) if words else None
 
 
-def _imported(path: Path) -> Iterator[Path]:
-    """Yield the files of the modules that a module names in its imports, of its own package and of the core's kernels."""
+@cache
+def _imported(path: Path) -> tuple[Path, ...]:
+    """Return the files of the modules that a module names in its imports, of its own package and of the core's kernels."""
+    return tuple(_named(path))
+
+
+def _named(path: Path) -> Iterator[Path]:
     top = _top(path)
     package = list(path.parent.relative_to(top).parts)
     for node in ast.walk(_tree(path)):

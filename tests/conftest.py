@@ -11,6 +11,17 @@ from click.testing import CliRunner, Result
 from mgbench.cli import main
 
 
+@pytest.hookimpl(trylast=True)  # after the shuffle
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each of two processes begin with slow tests, whole modules of them, so that neither waits at the end for the other's last one."""
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    others = [item for item in items if not item.get_closest_marker("slow")]
+    modules = list(dict.fromkeys(item.path for item in slow))
+    halves = [[item for item in slow if modules.index(item.path) % 2 == half] for half in (0, 1)]
+    middle = len(items) // 2 - len(halves[0])
+    items[:] = [*halves[0], *others[:middle], *halves[1], *others[middle:]]
+
+
 @pytest.fixture(autouse=True)
 def _one_thread(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep tests off the user's files, and results independent of the machine's cores."""

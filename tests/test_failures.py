@@ -31,7 +31,7 @@ TIMED = {"evaluate_seconds", "train_seconds", "peak_memory_mb"}
 
 def _run(store: Path, methods: tuple[str, ...], *arguments: str) -> Result:
     plugins = [word for file in ("zoo.py", "vandal.py") for word in ("--plugin", str(HERE / file))]
-    limits = ["--timeout", "40s", "--memory", "1G", "--workers", "3"]
+    limits = ["--timeout", "20s", "--memory", "1G", "--workers", "3"]
     grid = ["-d", "waves", "-e", "flat", "-m", ",".join(methods), "-E", "knn", "--no-floors"]
     return CliRunner().invoke(main, ["run", *grid, "--store", str(store), *limits, *plugins, *arguments], catch_exceptions=False)
 

@@ -1,12 +1,11 @@
 """A killed training continues to the same bits."""
 
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import polars
 import pytest
+from click.testing import Result
 
 from mgbench.store import read_json
 
@@ -14,14 +13,6 @@ from mgbench.store import read_json
 ZOO = Path(__file__).parent / "zoo.py"
 #: Set by the clock, and different in every run.
 TIMED = {"evaluate_seconds", "peak_memory_mb", "train_seconds"}
-
-
-def _run(store: Path, method: str, bomb_at: int) -> int:
-    arguments = ["-d", "waves", "-m", method, "-e", "stgcn[width=4,features=16]", "--epochs", "3", "--batch-size", "16"]
-    fixed = ["--store", str(store), "--plugin", str(ZOO), "--no-floors", "--checkpoint-seconds", "0"]
-    command = [sys.executable, "-m", "mgbench", "run", *arguments, *fixed]
-    done = subprocess.run(command, env={**os.environ, "BOMB_AT": str(bomb_at)}, capture_output=True, check=False)
-    return done.returncode
 
 
 def _results(store: Path) -> tuple[bytes, polars.DataFrame, dict[str, dict[str, object]]]:
@@ -35,18 +26,26 @@ def _results(store: Path) -> tuple[bytes, polars.DataFrame, dict[str, dict[str, 
 @pytest.mark.parametrize(
     ("method", "views"),
     [
-        ("mgrl[projector=16,augment=crop+shear+rotate+flip+bomb]", 3),
-        ("supervised[augment=crop[draw=clip]+rotate[draw=clip]+bomb]", 1),
-        ("actclr[queue=20,projection=8,candidates=9,mining=0.2,start=0.5,augment=crop[draw=clip]+bomb]", 4),
+        ("mgrl[projector=16,augment=crop+shear+rotate+flip+bomb[fuse={}]]", 3),
+        ("supervised[augment=crop[draw=clip]+rotate[draw=clip]+bomb[fuse={}]]", 1),
+        ("actclr[queue=20,projection=8,candidates=9,mining=0.2,start=0.5,augment=crop[draw=clip]+bomb[fuse={}]]", 4),
     ],
+    ids=["mgrl", "supervised", "actclr"],
 )
-def test_three_kills_change_nothing(tmp_path: Path, method: str, views: int) -> None:
+def test_three_kills_change_nothing(tmp_path: Path, mgbench: Callable[..., Result], method: str, views: int) -> None:
     """After SIGKILL at three steps, weights, predictions and metrics equal those of a run that was left alone, to the bit.
 
     Each process counts its own calls: the first dies in its 3rd step, the second in its 5th, the third in its 2nd.
     """
-    statuses = [_run(tmp_path / "killed", method, step * views) for step in (3, 5, 2)]
-    finished = [_run(tmp_path / "killed", method, 0), _run(tmp_path / "calm", method, 0)]
+    fuse = tmp_path / "fuse"
+
+    def run(store: str, step: int) -> int:
+        fuse.write_text(str(step * views))
+        grid = ["-d", "waves", "-m", method.format(fuse), "-e", "stgcn[width=4,features=16]", "--epochs", "3", "--batch-size", "16"]
+        return mgbench("run", *grid, "--store", tmp_path / store, "--plugin", ZOO, "--no-floors", "--checkpoint-seconds", "0").exit_code
+
+    statuses = [run("killed", step) for step in (3, 5, 2)]
+    finished = [run("killed", 0), run("calm", 0)]
     killed, calm = _results(tmp_path / "killed"), _results(tmp_path / "calm")
 
     assert statuses == [1, 1, 1]

@@ -170,14 +170,20 @@ class _Spinning(Objective):
 
 @attrs.frozen
 class Bomb(ViewAugmentation):
-    """Leave clips as they are; kill the process at the n-th call where the environment says so."""
+    """Leave clips as they are; kill the process at its n-th call.
+
+    Args:
+        fuse: the file that says at which.
+    """
 
     name = "bomb"
     calls: ClassVar[list[int]] = []
 
+    fuse: str = ""
+
     def apply(self, view: View, skeleton: Skeleton, generator: Generator) -> View:
         self.calls.append(1)
-        if len(self.calls) == int(os.environ.get("BOMB_AT", "0")):
+        if len(self.calls) == int(Path(self.fuse).read_text()):
             os.kill(os.getpid(), signal.SIGKILL)
         return view
 

@@ -84,12 +84,12 @@ def drawn(case: Case, dtype: torch.dtype, device: torch.device = _CPU) -> list[T
     return [x.to(device, dtype) for x in case.draw()]
 
 
-def _results(form: Form, inputs: list[Tensor], towards: Tensor | None = None) -> list[Tensor]:
-    """Return the value and the gradient of every input, in float64, all with channels last."""
+def _results(form: Form, inputs: list[Tensor], dtype: torch.dtype) -> list[Tensor]:
+    """Return the value and the gradient of every input towards drawn numbers that the dtype has, in float64, all with channels last."""
     laid = form.inputs(inputs)
     y = form.compute(*laid)
-    towards = torch.ones_like(y) if towards is None else form.laid(towards.to(y.dtype))
-    clips, *others = torch.autograd.grad(y, laid, towards)
+    towards = torch.randn(form.common(y).shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64).to(y.device, dtype)
+    clips, *others = torch.autograd.grad(y, laid, form.laid(towards.to(y.dtype)))
     return [z.double() for z in (form.common(y.detach()), form.common(clips), *others)]
 
 
@@ -101,12 +101,10 @@ def errors(case: Case, dtype: torch.dtype, device: torch.device = _CPU) -> dict[
     inputs = drawn(case, dtype, device)
     wide = [x.double() for x in inputs]
     reference = next(iter(case.forms.values()))
-    shape = reference.common(reference.compute(*reference.inputs(wide))).shape
-    towards = torch.randn(shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64).to(device, dtype).double()
-    truth = _results(reference, wide, towards)
+    truth = _results(reference, wide, dtype)
     found = {}
     for name, form in case.forms.items():
-        got = _results(form, inputs, towards)
+        got = _results(form, inputs, dtype)
         if [one.shape for one in got] != [two.shape for two in truth]:
             found[name] = (math.inf, math.inf)
             continue
@@ -120,7 +118,7 @@ def errors(case: Case, dtype: torch.dtype, device: torch.device = _CPU) -> dict[
 def steady(case: Case, form: str, dtype: torch.dtype, device: torch.device = _CPU) -> bool:
     """Tell whether three runs give the same values and gradients, bit for bit."""
     inputs = drawn(case, dtype, device)
-    first, *others = (_results(case.forms[form], inputs) for _ in range(3))
+    first, *others = (_results(case.forms[form], inputs, dtype) for _ in range(3))
     return all(torch.equal(one, two) for other in others for one, two in zip(first, other, strict=True))
 
 
