@@ -1,7 +1,7 @@
 """Training steps recorded as CUDA graphs: one launch in place of the thousands whose cost is most of a step of small clips.
 
-A graph holds sizes and addresses. So each shape of a batch has its own, batches are copied to where it reads, and steps that a batch's
-shape has not had before are run as they are, until torch and the libraries below it have chosen what to run. What a step leaves in
+A graph holds sizes and addresses. So each shape of what a step is given has its own, what is given is copied to where it reads, and the
+first steps of a shape are run as they are, until torch and the libraries below it have chosen what to run. What a step leaves in
 attributes of the objective's modules is put back after each replay; a plain value that changed between steps makes all graphs anew.
 """
 
@@ -15,10 +15,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from mgbench.errors import MgbenchError
-from mgbench.model import Batch, View
 
 
-Learn: TypeAlias = Callable[[Batch], Tensor]
+#: A step: what changes between steps of one shape, its loss.
+Learn: TypeAlias = Callable[[Sequence[Tensor | None]], Tensor]
 #: Records what a call does, and returns what it gives and what does it again.
 Record: TypeAlias = Callable[[Callable[[], Tensor]], tuple[Tensor, Callable[[], None]]]
 #: Steps of a shape that are run as they are, and phases after which one step at least must have been recorded.
@@ -27,7 +27,7 @@ _WARM, _PHASES = 3, 20
 
 @attrs.frozen(eq=False)
 class _Recorded:
-    """A step of one shape: where it reads a batch from, what it gives, what repeats it, and what it leaves in attributes."""
+    """A step of one shape: where it reads what it is given, its loss, what repeats it, and what it leaves in attributes."""
 
     given: list[Tensor | None]
     loss: Tensor
@@ -36,10 +36,10 @@ class _Recorded:
 
 
 class Captured:
-    """A step's loss, gradients and descent: recorded once for every shape of a batch, and replayed.
+    """A step from drawing views to descent: recorded once for every shape of what it is given, and replayed.
 
     Args:
-        learn: the step, from a batch to its loss; of its random numbers all come from generators that `record` knows.
+        learn: the step; of its random numbers all come from generators that `record` knows.
         objective: what it trains.
         begin: returns how calls are recorded; asked anew for every phase, whose graphs share no memory with those of another.
     """
@@ -52,7 +52,7 @@ class Captured:
         self._seen: Counter[object] = Counter()
         self._steps: dict[object, _Recorded] = {}
 
-    def __call__(self, batch: Batch) -> Tensor:
+    def __call__(self, given: Sequence[Tensor | None]) -> Tensor:
         """Take the step, and return the loss, which the next step overwrites."""
         if (phase := _phase(self._objective)) != self._phase:
             self._phases = 0 if self._steps else self._phases + 1
@@ -60,15 +60,14 @@ class Captured:
                 msg = "The method changes a plain value of its modules in every step, which no graph can hold; run it without --capture."
                 raise MgbenchError(msg)
             self._phase, self._seen, self._steps, self._record = phase, Counter(), {}, self._begin()
-        tensors = _tensors(batch)
-        shape = tuple(None if one is None else (one.shape, one.dtype) for one in tensors)
+        shape = tuple(None if one is None else (one.shape, one.dtype) for one in given)
         if shape not in self._steps:
             self._seen[shape] += 1
             if self._seen[shape] <= _WARM:
-                return self._learn(batch)
-            self._steps[shape] = self._recorded(batch, tensors)
+                return self._learn(given)
+            self._steps[shape] = self._recorded(given)
         step = self._steps[shape]
-        for kept, new in zip(step.given, tensors, strict=True):
+        for kept, new in zip(step.given, given, strict=True):
             if kept is not None and new is not None:
                 kept.copy_(new)
         step.replay()
@@ -76,12 +75,11 @@ class Captured:
             setattr(module, name, value)
         return step.loss
 
-    def _recorded(self, batch: Batch, tensors: Sequence[Tensor | None]) -> _Recorded:
-        given = [None if one is None else one.clone() for one in tensors]
-        held = _batch(batch, given)
+    def _recorded(self, given: Sequence[Tensor | None]) -> _Recorded:
+        held = [None if one is None else one.clone() for one in given]
         loss, replay = self._record(lambda: self._learn(held))
         left = [(module, name, value) for module, name, value in _attributes(self._objective) if isinstance(value, Tensor)]
-        return _Recorded(given, loss, replay, left)
+        return _Recorded(held, loss, replay, left)
 
 
 def cuda_graphs(*generators: Generator) -> Record:
@@ -127,16 +125,3 @@ def _attributes(objective: nn.Module) -> Iterator[tuple[nn.Module, str, object]]
 def _phase(objective: nn.Module) -> tuple[object, ...]:
     """Return the plain values among attributes, on which depends what a step computes."""
     return tuple(value for _, _, value in _attributes(objective) if isinstance(value, bool | int | float | str))
-
-
-def _tensors(batch: Batch) -> list[Tensor | None]:
-    return [*(one for view in batch.views for one in view), batch.label, batch.index, batch.length]
-
-
-def _batch(like: Batch, tensors: Sequence[Tensor | None]) -> Batch:
-    """Return a batch of these tensors, in the order of `_tensors`."""
-    *fields, label, index, length = tensors
-    assert index is not None and length is not None  # noqa: S101, PT018 - every batch has them
-    size = len(View._fields)
-    views = tuple(View(*fields[place : place + size]) for place in range(0, len(fields), size))  # type: ignore[arg-type]  # clips are there
-    return attrs.evolve(like, views=views, label=label, index=index, length=length)

@@ -149,6 +149,9 @@ class ViewAugmentation(Augmentation):
 
     #: What it asks of the encoder, in words of `CAPABILITIES`.
     needs: ClassVar[frozenset[str]] = frozenset()
+    #: Whether shapes depend on what it draws, as where a mask keeps more joints or fewer. Such a one reads and changes no coordinate, and
+    #: its generator is the processor's, so that no step waits for the device to tell how large its tensors are.
+    decides_shapes: ClassVar[bool] = False
 
     def suited(self, encoder: Encoder) -> "ViewAugmentation":
         """Return it with what it takes from the encoder filled in, such as how long a token is: itself, unless overridden."""

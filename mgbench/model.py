@@ -18,7 +18,7 @@ class View(NamedTuple):
         x: clips `(N, M, C, T, V)`.
         joints: kept joints, `(V',)` or per clip `(N, V')`, for encoders that give `drop_joints`.
         tokens: kept cells of the T x V grid, numbered `t * V + v`, `(K,)` or per clip `(N, K)`, for encoders that give `drop_tokens`. They
-            make whole tokens (see `mgbench.tokens`); one that is named twice counts once.
+            make whole tokens, as `mgbench.tokens.cells_of` names them.
         length: valid frames of each clip `(N,)`, for encoders that give `sequence`; every clip is T long after resizing.
     """
 

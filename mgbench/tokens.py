@@ -33,6 +33,12 @@ def tokens_of(cells: Tensor, length: int, joints: int) -> Tensor:
     return cells // (joints * length) * joints + cells % joints
 
 
+def kept_first(cells: Tensor, length: int, times: int, joints: int) -> Tensor:
+    """Return the numbers of all tokens `(N, T' V)`: those that kept cells make, then the others, each in the order of the grid."""
+    kept = torch.zeros(len(cells), times * joints, dtype=torch.uint8, device=cells.device)
+    return kept.scatter_(1, tokens_of(cells, length, joints), 1).argsort(dim=1, descending=True, stable=True)
+
+
 def stretched(positions: Tensor, count: int) -> Tensor:
     """Return so many positions in time `(T', D)`: the learnt ones, or interpolated for clips of another length."""
     if count == len(positions):

@@ -7,7 +7,7 @@ import hashlib
 import io
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +27,7 @@ from mgbench.skeleton import Skeleton
 from mgbench.store import write_bytes
 
 
-Purpose = Literal["init", "order", "augment", "dropout", "prepare", "probe"]
+Purpose = Literal["init", "order", "augment", "masks", "dropout", "prepare", "probe"]
 
 
 class DivergedError(MgbenchError):
@@ -138,26 +138,45 @@ def descend(optimizer: Optimizer, loss: Tensor, clip: float) -> None:
     optimizer.step()
 
 
-def draw_batch(method: Method, data: Dense, index: Tensor, skeleton: Skeleton, generator: Generator) -> Batch:
-    """Draw the views of these clips: the common pipeline, then each view's own, with draws of their own."""
+def draw_batch(
+    method: Method, data: Dense, index: Tensor, skeleton: Skeleton, generator: Generator, masks: Sequence[View] | None = None
+) -> Batch:
+    """Draw the views of these clips: the common pipeline, then each view's own, with draws of their own.
+
+    Given what `draw_masks` drew, augmentations that decide shapes are left out.
+    """
     views = []
-    for pipeline in method.views:
-        view = View(data.x[index])
+    for place, pipeline in enumerate(method.views):
+        view = View(data.x[index]) if masks is None else masks[place]._replace(x=data.x[index])
         for augmentation in (*method.augment, *pipeline):
-            view = augmentation.apply(view, skeleton, generator)
+            if masks is None or not augmentation.decides_shapes:
+                view = augmentation.apply(view, skeleton, generator)
         views.append(view)
     label = data.label if data.shares is None else data.shares
     return Batch(tuple(views), label[index] if method.uses_labels else None, index, data.length[index])
 
 
+def draw_masks(method: Method, clips: Tensor, skeleton: Skeleton, generator: Generator) -> tuple[View, ...]:
+    """Return for each view what augmentations that decide shapes draw for as many clips, whose coordinates they neither read nor change."""
+    views = []
+    for pipeline in method.views:
+        view = View(clips)
+        for augmentation in (*method.augment, *pipeline):
+            if augmentation.decides_shapes:
+                view = augmentation.apply(view, skeleton, generator)
+        views.append(view)
+    return tuple(views)
+
+
 @attrs.define
 class _State:
-    """All that changes during training; `learn` takes a step."""
+    """All that changes during training; `learn` takes a step, given clip numbers and what `masks`, if there is one, drew for each view."""
 
     objective: Objective
     learn: Learn
     optimizer: Optimizer | None
     augment: Generator
+    masks: Generator | None
     losses: Tensor
     step: int = 0
     seconds: float = 0.0
@@ -166,6 +185,8 @@ class _State:
         buffer = io.BytesIO()
         optimizer = self.optimizer.state_dict() if self.optimizer else {}
         generators = {"augment": self.augment.get_state(), "dropout": torch.get_rng_state()}
+        if self.masks is not None:
+            generators["masks"] = self.masks.get_state()
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
         state = {"objective": self.objective.state_dict(), "optimizer": optimizer, "losses": self.losses}
         counts = {"step": self.step, "seconds": self.seconds}
@@ -178,6 +199,8 @@ class _State:
         if self.optimizer:
             self.optimizer.load_state_dict(state["optimizer"])
         self.augment.set_state(state["generators"]["augment"])
+        if self.masks is not None:
+            self.masks.set_state(state["generators"]["masks"])
         torch.set_rng_state(state["generators"]["dropout"])
         if state["cuda"]:
             torch.cuda.set_rng_state_all(state["cuda"])
@@ -200,9 +223,8 @@ def pretrain(objective: Objective, method: Method, data: Dense, skeleton: Skelet
 
 
 def _pretrain(objective: Objective, method: Method, data: Dense, skeleton: Skeleton, training: Training) -> tuple[Tensor, float]:
-    device = data.x.device
     steps, batch = steps_of(method.recipe, data.recorded, training.steps)
-    state = _begin(objective, method.recipe, training, device, steps)
+    state = _begin(objective, method, data, skeleton, training, steps)
     torch.manual_seed(derive_seed(training.seed, "dropout"))
     if training.checkpoint.is_file():
         state.restore(training.checkpoint)
@@ -214,9 +236,14 @@ def _pretrain(objective: Objective, method: Method, data: Dense, skeleton: Skele
         place = state.step % per_epoch
         if state.step // per_epoch != epoch:
             epoch = state.step // per_epoch
-            order = _epoch_order(training.seed, epoch, len(data.x))
-        index = order[place * batch : (place + 1) * batch].to(device)
-        _step(state, method, draw_batch(method, data, index, skeleton, state.augment), steps)
+            order = _epoch_order(training.seed, epoch, len(data.x)).to(data.x.device)  # at once, for the host waits for a copy
+        if state.optimizer is not None:
+            set_rate(state.optimizer, learning_rate(method.recipe, state.step, steps))
+        masks = () if state.masks is None else draw_masks(method, data.x[:batch], skeleton, state.masks)
+        given = [order[place * batch : (place + 1) * batch], *(kept for mask in masks for kept in mask[1:])]
+        state.losses[state.step] = state.learn(given)
+        state.step += 1
+        objective.step(state.step / steps)
         now = time.monotonic()
         state.seconds = before + now - began
         if now - reported >= 1 or state.step == steps:
@@ -233,31 +260,30 @@ def _epoch_order(seed: int, epoch: int, clips: int) -> Tensor:
     return torch.randperm(clips, generator=Generator().manual_seed(derive_seed(seed, "order") + epoch))
 
 
-def _begin(objective: Objective, recipe: Recipe, training: Training, device: torch.device, steps: int) -> _State:
+def _begin(objective: Objective, method: Method, data: Dense, skeleton: Skeleton, training: Training, steps: int) -> _State:
     """Return the state before the first step."""
-    how = training.arithmetic
-    augment = Generator(device).manual_seed(derive_seed(training.seed, "augment"))
+    how, device = training.arithmetic, data.x.device
+    augment, masks = Generator(device).manual_seed(derive_seed(training.seed, "augment")), None
+    if how.capture or device.type != "cpu":
+        masks = Generator().manual_seed(derive_seed(training.seed, "masks"))
     learned = [parameter for parameter in objective.parameters() if parameter.requires_grad]
-    optimizer = make_optimizer(recipe, learned, device if how.capture else None) if learned else None
+    optimizer = make_optimizer(method.recipe, learned, device if how.capture else None) if learned else None
     forward: Callable[[Batch, Generator], dict[str, Tensor]] = torch.compile(objective, dynamic=False) if how.compile else objective
 
-    def learn(batch: Batch) -> Tensor:
+    def learn(given: Sequence[Tensor | None]) -> Tensor:
+        index, *kept = given
+        assert index is not None  # noqa: S101 - the first of them is
+        size = len(View._fields) - 1
+        named = None if masks is None else [View(data.x, *kept[place : place + size]) for place in range(0, len(kept), size)]
+        batch = draw_batch(method, data, index, skeleton, augment, named)
         with torch.autocast(device.type, torch.bfloat16, enabled=how.precision == "bf16"):
             loss = forward(batch, augment)["loss"]
         if optimizer is not None:
-            descend(optimizer, loss, recipe.clip)
+            descend(optimizer, loss, method.recipe.clip)
         return loss.detach()
 
     taken = Captured(learn, objective, lambda: cuda_graphs(augment)) if how.capture else learn
-    return _State(objective.train(), taken, optimizer, augment, torch.zeros(steps, device=device))
-
-
-def _step(state: _State, method: Method, batch: Batch, steps: int) -> None:
-    if state.optimizer is not None:
-        set_rate(state.optimizer, learning_rate(method.recipe, state.step, steps))
-    state.losses[state.step] = state.learn(batch)
-    state.step += 1
-    state.objective.step(state.step / steps)
+    return _State(objective.train(), taken, optimizer, augment, masks, torch.zeros(steps, device=device))
 
 
 def _report(state: _State, training: Training, steps: int, batch: int, steps_per_second: float) -> None:

@@ -1,11 +1,16 @@
 """Recorded steps: what surrounds CUDA graphs is held to the plain step, with something on the processor in a graph's place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from learning import losses
+from learning import drifting, losses
+from mgbench_plugins.augmentations.flip import Flip
+from mgbench_plugins.augmentations.part_swap import PartSwap
+from mgbench_plugins.augmentations.shear import Shear
 from mgbench_plugins.encoders.stgcn import STGCN
 from mgbench_plugins.methods.actclr import ActCLR
 from mgbench_plugins.methods.byol import BYOL
@@ -13,11 +18,12 @@ from mgbench_plugins.methods.mgrl import MGRL
 from mgbench_plugins.methods.skeletonclr import SkeletonCLR
 from torch import Tensor, nn
 
-from mgbench import Method, SpecError
+from mgbench import Backbone, Method, Recipe, SpecError, load_skeleton
 from mgbench.arithmetic import Arithmetic
 from mgbench.captured import Captured, Learn, Record
+from mgbench.data import Dense
 from mgbench.errors import MgbenchError
-from mgbench.model import Batch
+from mgbench.train import Training, descend, pretrain
 
 
 class Replays:
@@ -60,7 +66,7 @@ def _replays(monkeypatch: pytest.MonkeyPatch) -> Replays:
 
 
 METHODS = [
-    (MGRL(projector=16), 10, 1),  # whose batches have several shapes
+    (MGRL(projector=16, augment=(Shear(), Flip(p=0.5), PartSwap())), 10, 1),  # whose batches have several shapes
     (SkeletonCLR(queue=32), 6, 1),  # which leaves keys for after the step
     (BYOL(projection=16, hidden=16), 6, 1),
     (ActCLR(queue=32, mining=0.0, start=0.5), 12, 2),  # which computes other things from the middle on
@@ -88,20 +94,45 @@ def test_each_shape_is_recorded_once(replays: Replays) -> None:
     assert replays.replayed <= steps - 3 * replays.recorded
 
 
+def test_masks_go_on_where_a_checkpoint_was(replays: Replays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their own generator is kept with the others: a training that was ended makes the steps that it would have made."""
+    replays.plain, left = True, [8]
+
+    def train(checkpoint: Path) -> Tensor:
+        torch.manual_seed(0)
+        method = MGRL(projector=16, recipe=Recipe(epochs=1, batch_size=16))
+        objective = method.build(Backbone(STGCN(width=1, features=16), load_skeleton("kinect25"), 1), 4)
+        data = Dense(drifting(), torch.zeros(16, dtype=torch.long), torch.full((16,), 20))
+        training = Training(0, Arithmetic(capture=True), 12, checkpoint, 0.0, lambda _: None)
+        return pretrain(objective, method, data, load_skeleton("kinect25"), training)[0]
+
+    def ending(*given: Any) -> None:
+        left[0] -= 1
+        if not left[0]:
+            raise InterruptedError
+        descend(*given)
+
+    undisturbed = train(tmp_path / "calm.pt")
+    monkeypatch.setattr("mgbench.train.descend", ending)
+    with pytest.raises(InterruptedError):
+        train(tmp_path / "ended.pt")
+
+    assert torch.equal(train(tmp_path / "ended.pt"), undisturbed)
+
+
 def test_what_changes_in_every_step_is_not_taken_for_recorded() -> None:
     """A count in Python, as of steps, would keep all graphs from being replayed; that is said, and not hidden."""
     objective = nn.Linear(1, 1)
-    batch = Batch((), None, torch.zeros(1), torch.zeros(1))
 
-    def learn(_: Batch) -> Tensor:
+    def learn(_: Sequence[Tensor | None]) -> Tensor:
         objective.in_features += 1
         return torch.zeros(())
 
     taken = Captured(learn, objective, Replays().begin)
     for _ in range(20):
-        taken(batch)
+        taken([])
     with pytest.raises(MgbenchError, match="changes a plain value of its modules in every step"):
-        taken(batch)
+        taken([])
 
 
 @pytest.mark.parametrize(("how", "words"), [(Arithmetic(capture=True), "--capture got"), (Arithmetic("tf32"), "--precision tf32 got")])

@@ -46,6 +46,19 @@ def keeps_the_layout(augmentation: ViewAugmentation, _loaded: Registry) -> None:
                 hold(rows.shape[1] > 0 and int(rows.min()) >= 0 and int(rows.max()) < every, f"a kept {what} is out of range")
 
 
+def shapes_are_foreseen(augmentation: ViewAugmentation, _loaded: Registry) -> None:
+    """Without `decides_shapes` every draw gives tensors of the same shapes; with it, coordinates are neither read nor changed."""
+    x = clips(16)
+    if augmentation.decides_shapes:
+        first, second = (_apply(augmentation, given) for given in (x, torch.zeros_like(x)))
+        hold(torch.equal(first.x, x), "coordinates are changed")
+        for one, two in zip(first[1:], second[1:], strict=True):
+            hold(one is two is None or (one is not None and two is not None and torch.equal(one, two)), "masks depend on coordinates")
+        return
+    shapes = {tuple(None if one is None else one.shape for one in _apply(augmentation, x, seed=seed)) for seed in range(16)}
+    hold(len(shapes) == 1, f"shapes depend on draws, against decides_shapes: {len(shapes)} were seen")
+
+
 def draws_as_its_field_says(augmentation: ViewAugmentation, _loaded: Registry) -> None:
     """With `draw=batch` equal clips stay equal; with `draw=clip` they differ sooner or later."""
     if "draw" not in spec.types_of(type(augmentation)):
@@ -111,6 +124,6 @@ def _numpy_state() -> str:
 
 
 RULES: list[Rule] = [
-    *(is_pure, keeps_the_layout, draws_as_its_field_says),
+    *(is_pure, keeps_the_layout, shapes_are_foreseen, draws_as_its_field_says),
     *(keeps_what_was_recorded, tells_its_donors, makes_the_same_of_the_same_seed),
 ]

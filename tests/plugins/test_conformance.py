@@ -82,6 +82,8 @@ def test_a_sound_component_breaks_no_rule(sound: str) -> None:
         ("sound_augmentation", "one_draw", {"draws_as_its_field_says"}),
         ("sound_augmentation", "unsorted", {"keeps_the_layout"}),
         ("sound_augmentation", "astray", {"keeps_the_layout"}),
+        ("sound_augmentation", "ragged", {"shapes_are_foreseen"}),
+        ("sound_augmentation", "reader", {"shapes_are_foreseen"}),
         ("sound_evaluator", "cheat", {"fits_without_test_labels"}),
         ("sound_evaluator", "witness", {"fits_without_test_labels"}),
         ("sound_evaluator", "in_place", {"leaves_its_input_alone", "fits_without_test_labels"}),

@@ -72,6 +72,11 @@ class SoundAugmentation(mgbench.ViewAugmentation):
     fault: str = "none"
     draw: Literal["batch", "clip"] = "batch"
 
+    @property
+    def decides_shapes(self) -> bool:  # type: ignore[override] # a class says so for good; this one can lie
+        """Whether it says that it draws shapes."""
+        return self.fault == "reader"
+
     def apply(self, view: View, skeleton: Skeleton, generator: Generator) -> View:
         """Return the moved clips."""
         draws = len(view.x) if self.draw == "clip" and self.fault != "one_draw" else 1
@@ -80,6 +85,9 @@ class SoundAugmentation(mgbench.ViewAugmentation):
         self.calls.append(1)
         if self.fault == "mutator" and view.x.is_contiguous():
             view.x.mul_(2)
+        if self.fault in {"reader", "ragged"}:
+            some = int(view.x.any()) if self.fault == "reader" else int(torch.randint(9, (), generator=generator))
+            return view._replace(x=view.x if self.fault == "reader" else moved, joints=torch.arange(9 + some))
         if self.fault == "unsorted":
             return View(moved, torch.randperm(len(skeleton.joints), generator=generator)[:9])
         tokens = torch.tensor([0, 99999]) if self.fault == "astray" else None

@@ -27,6 +27,7 @@ class CentralSpatialMasking(ViewAugmentation):
     name = "csm"
     citation = works.PSTL
     needs: ClassVar[frozenset[str]] = frozenset({"drop_joints"})
+    decides_shapes = True
 
     count: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
     draw: Draw = "batch"
@@ -36,16 +37,18 @@ class CentralSpatialMasking(ViewAugmentation):
         if view.joints is not None:
             msg = "csm masks joints of a view whose joints are masked already; give it once a view, with a larger count."
             raise SpecError(msg)
-        joints, device = len(skeleton.joints), view.x.device
+        joints, device = len(skeleton.joints), generator.device
         count = round(0.32 * joints) if self.count is None else min(self.count, joints - 1)
         degrees = torch.tensor(skeleton.degrees, device=device)
         if self.draw == "batch":
             bag = torch.arange(joints, device=device).repeat_interleave(degrees)
             drawn = bag[torch.randperm(len(bag), generator=generator, device=device)[:count]]
-            kept = torch.ones(joints, dtype=torch.bool, device=device)
-            kept[drawn] = False
-            return view._replace(joints=kept.nonzero().squeeze(1))
-        return view._replace(joints=_kept_each(degrees.float(), len(view.x), count, generator))
+            left = torch.ones(joints, dtype=torch.bool, device=device)
+            left[drawn] = False
+            kept = left.nonzero().squeeze(1)
+        else:
+            kept = _kept_each(degrees.float(), len(view.x), count, generator)
+        return view._replace(joints=kept.to(view.x.device, non_blocking=True))
 
 
 def _kept_each(weights: Tensor, clips: int, count: int, generator: Generator) -> Tensor:

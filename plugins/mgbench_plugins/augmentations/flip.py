@@ -8,7 +8,7 @@ from torch import Generator
 
 from mgbench import Skeleton, View, ViewAugmentation
 from mgbench_plugins import works
-from mgbench_plugins.augmentations.views import Draw, sometimes
+from mgbench_plugins.augmentations.views import Draw, constant, sometimes
 
 
 @attrs.frozen
@@ -31,9 +31,8 @@ class Flip(ViewAugmentation):
     def apply(self, view: View, skeleton: Skeleton, generator: Generator) -> View:
         """Return the clips, some of them flipped."""
         device = view.x.device
-        flipped = view.x[..., torch.tensor(skeleton.flip, device=device)]
+        flipped = view.x[..., constant(skeleton.flip, torch.long, device)]
         if self.mode == "mirror":
-            sign = torch.ones(view.x.shape[2], device=device)
-            sign[0] = -1
+            sign = constant((-1.0, *[1.0] * (view.x.shape[2] - 1)), torch.float32, device)
             flipped = flipped * sign[:, None, None]
         return sometimes(view, flipped, self.p, self.draw, generator)

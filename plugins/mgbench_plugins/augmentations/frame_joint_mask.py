@@ -26,12 +26,12 @@ class FrameJointMasking(TokenMasking):
     def keep(self, x: Tensor, generator: Generator) -> Tensor:
         """Return the kept tokens."""
         clips, _, times, places, _ = x.shape
-        kept = _some((clips, times), self.frames, generator)
-        joints = _some((*kept.shape, places), self.joints, generator)
+        kept = _some((clips, times), self.frames, generator, x.device)
+        joints = _some((*kept.shape, places), self.joints, generator, x.device)
         return (kept[..., None] * places + joints).flatten(1)
 
 
-def _some(shape: tuple[int, ...], hidden: float, generator: Generator) -> Tensor:
+def _some(shape: tuple[int, ...], hidden: float, generator: Generator, device: torch.device) -> Tensor:
     """Return numbers along the last axis of which this share is left out, in order, each row's drawn by itself."""
-    order = torch.rand(shape, generator=generator, device=generator.device).argsort(dim=-1)
+    order = torch.rand(shape, generator=generator, device=device).argsort(dim=-1)
     return order[..., : max(1, shape[-1] - round(hidden * shape[-1]))].sort(dim=-1).values

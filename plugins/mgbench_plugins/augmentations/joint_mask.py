@@ -40,15 +40,15 @@ class JointMask(ViewAugmentation):
     def apply(self, view: View, skeleton: Skeleton, generator: Generator) -> View:
         """Return the clips with holes."""
         frames, joints = view.x.shape[3:]
-        draws = count_draws(view, self.draw)
-        mine = _chosen(joints, self.joints or (round(0.2 * joints), round(0.6 * joints)), draws, generator)
-        then = _chosen(frames, self.frames or (round(frames / 3), round(2 * frames / 3)), draws, generator)
+        draws, device = count_draws(view, self.draw), view.x.device
+        mine = _chosen(joints, self.joints or (round(0.2 * joints), round(0.6 * joints)), draws, generator, device)
+        then = _chosen(frames, self.frames or (round(frames / 3), round(2 * frames / 3)), draws, generator, device)
         hole = then[:, None, None, :, None] & mine[:, None, None, None, :]
         return view._replace(x=view.x.masked_fill(hole, 0))
 
 
-def _chosen(among: int, bounds: tuple[int, int], draws: int, generator: Generator) -> Tensor:
+def _chosen(among: int, bounds: tuple[int, int], draws: int, generator: Generator, device: torch.device) -> Tensor:
     """Return random sets `(draws, among)`, each of any size within the bounds alike, and at most of all."""
-    size = torch.randint(bounds[0], bounds[1] + 1, (draws, 1), generator=generator, device=generator.device)
-    order = torch.rand(draws, among, generator=generator, device=generator.device).argsort(dim=1)
+    size = torch.randint(bounds[0], bounds[1] + 1, (draws, 1), generator=generator, device=device)
+    order = torch.rand(draws, among, generator=generator, device=device).argsort(dim=1)
     return order < size

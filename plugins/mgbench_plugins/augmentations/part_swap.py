@@ -6,7 +6,7 @@ from torch import Generator
 
 from mgbench import Skeleton, View, ViewAugmentation
 from mgbench_plugins import works
-from mgbench_plugins.augmentations.views import present
+from mgbench_plugins.augmentations.views import constant, present
 
 
 @attrs.frozen
@@ -30,7 +30,7 @@ class PartSwap(ViewAugmentation):
         drawn = torch.full((clips,), -1, device=device)
         drawn[pair] = torch.randint(len(parts), pair.shape[1:], generator=generator, device=device)
         number = {joint: i for i, part in enumerate(parts) for joint in part}
-        part = torch.tensor([number.get(joint, len(parts)) for joint in range(view.x.shape[4])], device=device)
+        part = constant(tuple(number.get(joint, len(parts)) for joint in range(view.x.shape[4])), torch.long, device)
         there = present(view.x, skeleton)
         swapped = (drawn[:, None] == part)[:, None, None, None] & there & there[partner]
         return view._replace(x=torch.where(swapped, view.x[partner], view.x))

@@ -6,7 +6,7 @@ from torch import Generator, Tensor
 
 from mgbench import Skeleton, View, ViewAugmentation
 from mgbench_plugins import works
-from mgbench_plugins.augmentations.views import Draw, count_draws, present, with_score
+from mgbench_plugins.augmentations.views import Draw, constant, count_draws, present, with_score
 
 
 @attrs.frozen
@@ -36,15 +36,15 @@ class RandomMove(ViewAugmentation):
         """Return the moved clips."""
         draws, frames = count_draws(view, self.draw), view.x.shape[3]
         choices = (self.degrees, self.scales, self.shifts, self.shifts)
-        turn, scale, right, up = (_path(values, draws, frames, generator) for values in choices)
+        turn, scale, right, up = (_path(constant(values, torch.float32, view.x.device), draws, frames, generator) for values in choices)
         cos, sin = scale * torch.deg2rad(turn).cos(), scale * torch.deg2rad(turn).sin()
         x, y, *depth = view.x[:, :, : skeleton.spatial_axes].unbind(dim=2)
         moved = torch.stack([cos * x - sin * y + right, sin * x + cos * y + up, *(scale * z for z in depth)], dim=2)
         return view._replace(x=torch.where(present(view.x, skeleton), with_score(moved, view.x), view.x))
 
 
-def _path(values: tuple[float, ...], draws: int, frames: int, generator: Generator) -> Tensor:
+def _path(values: Tensor, draws: int, frames: int, generator: Generator) -> Tensor:
     """Return lines `(draws, 1, T, 1)` from one of the values to another, or the same, over so many frames."""
-    device = generator.device
-    ends = torch.tensor(values, device=device)[torch.randint(len(values), (draws, 2), generator=generator, device=device)]
+    device = values.device
+    ends = values[torch.randint(len(values), (draws, 2), generator=generator, device=device)]
     return torch.lerp(ends[:, :1], ends[:, 1:], torch.linspace(0, 1, frames, device=device))[:, None, :, None]

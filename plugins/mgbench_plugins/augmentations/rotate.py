@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 from mgbench import Skeleton, View, ViewAugmentation
 from mgbench_plugins import works
 from mgbench_plugins.augmentations.shear import transform
-from mgbench_plugins.augmentations.views import Draw, count_draws
+from mgbench_plugins.augmentations.views import Draw, constant, count_draws
 
 
 @attrs.frozen
@@ -38,7 +38,7 @@ class Rotate(ViewAugmentation):
         main = torch.randint(3, (draws, 1), generator=generator, device=device)
         largest = torch.where(torch.arange(3, device=device) == main, self.degrees, self.others)
         if skeleton.spatial_axes == 2:  # noqa: PLR2004 - the plane
-            largest = torch.tensor([0.0, 0.0, self.degrees], device=device)
+            largest = constant((0.0, 0.0, self.degrees), torch.float32, device)
         share = torch.rand(draws, 3, generator=generator, device=device)
         angles = torch.deg2rad((2 * share - 1 if self.signed else share) * largest)
         size = skeleton.spatial_axes

@@ -1,5 +1,6 @@
 """What view augmentations share: how many draws a batch takes, changes made only sometimes, frames by number, and what is no body."""
 
+from functools import cache
 from typing import Literal, TypeAlias
 
 import torch
@@ -9,6 +10,12 @@ from mgbench import Skeleton, View
 
 
 Draw: TypeAlias = Literal["batch", "clip"]
+
+
+@cache
+def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return numbers on a device, made once: a copy to it would make every step wait."""
+    return torch.tensor(values, dtype=dtype, device=device)
 
 
 def count_draws(view: View, draw: Draw) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mgbench import Encoder, Network, Skeleton
-from mgbench.tokens import filled, in_tokens, stretched
+from mgbench.tokens import filled, in_tokens, kept_first, stretched
 from mgbench_plugins import works
 
 
@@ -98,11 +98,12 @@ class _Transformer(Network):
         held = torch.zeros(len(cells), frames * places, dtype=torch.bool, device=cells.device).scatter_(1, cells, value=True)
         held = filled(held.unflatten(1, (frames, places)), self.patch, dim=1).unflatten(1, (-1, self.patch))
         kept: Tensor = held.all(dim=2).flatten(1)  # (N, T' V)
-        count = kept.sum(dim=1)
-        if (held.any(dim=2).flatten(1) != kept).any() or (count != count[0]).any() or not count[0]:
+        count = cells.shape[1] // self.patch
+        whole = cells.device.type != "cpu" or ((held.any(dim=2).flatten(1) == kept).all() and (kept.sum(dim=1) == count).all())
+        if not count or not whole:  # of another device every step would wait to know
             msg = f"Kept tokens got cells that are not, equally many for all clips, whole tokens of {self.patch} frames of one joint."
             raise ValueError(msg)
-        return kept.nonzero()[:, 1].view(len(cells), -1)
+        return kept_first(cells, self.patch, -(-frames // self.patch), places)[:, :count]
 
 
 def _tokens_of_joints(joints: Tensor, times: int, places: int) -> Tensor:

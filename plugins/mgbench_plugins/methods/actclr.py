@@ -67,10 +67,12 @@ class ActCLR(AimCLR):
 
 class _Objective(MiningContrast):
     method: ActCLR
+    parts: Tensor
 
     def __init__(self, method: ActCLR, backbone: Backbone) -> None:
         super().__init__(method, backbone)
         self.acting = method.start == 0
+        self.register_buffer("parts", averaging(backbone.skeleton.body_parts, len(backbone.skeleton.joints)), persistent=False)
 
     def forward(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         return self._act(batch, generator) if self.acting else super().forward(batch, generator)
@@ -111,9 +113,8 @@ class _Objective(MiningContrast):
             (slope,) = torch.autograd.grad(unlike.sum(), cells)
         weight = slope.mean(dim=(1, 3, 4), keepdim=True)
         heat = torch.relu((weight * features).sum(dim=2))
-        parts = averaging(self.backbone.skeleton.body_parts, heat.shape[3], heat)
         with torch.autocast(heat.device.type, enabled=False):
-            heat = full(heat) @ full(parts)
+            heat = full(heat) @ full(self.parts.to(heat.dtype))
         return (heat / heat.amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-12)).clamp(0, 1)
 
     def _unlike(self, query: Tensor, key: Tensor) -> Tensor:
@@ -143,13 +144,13 @@ class _Objective(MiningContrast):
         self.acting = state["acting"]
 
 
-def averaging(body: tuple[tuple[int, ...], ...], joints: int, like: Tensor) -> Tensor:
+def averaging(body: tuple[tuple[int, ...], ...], joints: int) -> Tensor:
     """Return the matrix `(V, V)` that replaces every joint's value by the mean of its body part."""
     matrix = torch.zeros(joints, joints)
     for part in body:
         index = torch.tensor(part)
         matrix[index[:, None], index] = 1 / len(part)
-    return matrix.to(like)
+    return matrix
 
 
 def stretched(mask: Tensor, x: Tensor) -> Tensor:

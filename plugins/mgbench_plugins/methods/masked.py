@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from mgbench import Backbone, Batch, Method, Objective, SpecError, View
-from mgbench.tokens import stretched, tokens_of
+from mgbench.tokens import kept_first, stretched
 
 
 @attrs.frozen
@@ -104,9 +104,3 @@ class _Objective(Objective):
         hidden = order[:, features.shape[1] :, None].expand(-1, -1, values)
         error: Tensor = self.decoder(features, order, times) - targets.flatten(1, 2).gather(1, hidden)
         return error.square().mean()
-
-
-def kept_first(cells: Tensor, length: int, times: int, joints: int) -> Tensor:
-    """Return the numbers of all tokens `(N, T' V)`: those that kept cells make, then the others, each in the order of the grid."""
-    kept = torch.zeros(len(cells), times * joints, dtype=torch.uint8, device=cells.device)
-    return kept.scatter_(1, tokens_of(cells, length, joints), 1).argsort(dim=1, descending=True, stable=True)

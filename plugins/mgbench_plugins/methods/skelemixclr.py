@@ -56,9 +56,12 @@ class SkeleMixCLR(MomentumMethod):
 
 
 class _Objective(MomentumContrast):
+    member: Tensor
+
     def __init__(self, method: SkeleMixCLR, backbone: Backbone) -> None:
         super().__init__(method, backbone)
         self.method = method
+        self.register_buffer("member", membership(backbone.skeleton.body_parts, len(backbone.skeleton.joints)), persistent=False)
 
     def forward(self, batch: Batch, generator: Generator) -> dict[str, Tensor]:
         query, key = batch.views[:2]
@@ -68,7 +71,7 @@ class _Objective(MomentumContrast):
         shift = torch.randint(1, max(2, len(x)), (), generator=generator, device=x.device)
         donor = (torch.arange(len(x), device=x.device) + shift) % len(x)
         cells = -(-x.shape[3] // 4)
-        mask = pasted(self.method, self.backbone.skeleton.body_parts, cells, x.shape[4], generator, x.device)
+        mask = pasted(self.method, self.member, cells, generator)
         inside = mask.repeat_interleave(4, dim=0)[: x.shape[3]]
         features = self.backbone.map(torch.where(inside, x[donor], x), *query[1:])
         fitted = torch.nn.functional.interpolate(mask[None, None].float(), (features.shape[3], mask.shape[1]), mode="nearest-exact")[0, 0]
@@ -79,18 +82,18 @@ class _Objective(MomentumContrast):
         return {"loss": whole + losses[0] + losses[1]}
 
 
-def pasted(
-    method: SkeleMixCLR, body: tuple[tuple[int, ...], ...], cells: int, joints: int, generator: Generator, device: torch.device
-) -> Tensor:
-    """Return which cells `(cells, V)` come from the other clip: some body parts during one span, never all parts."""
-    low, high = method.parts
-    ranks = torch.rand(len(body), generator=generator, device=device).argsort()
-    most = min(high, len(body) - 1)
+def membership(body: tuple[tuple[int, ...], ...], joints: int) -> Tensor:
+    """Return which joints belong to which part of the body, `(parts, V)`."""
+    return torch.tensor([[joint in part for joint in range(joints)] for part in body])
+
+
+def pasted(method: SkeleMixCLR, member: Tensor, cells: int, generator: Generator) -> Tensor:
+    """Return which cells `(cells, V)` come from the other clip: some body parts `(parts, V)` during one span, never all parts."""
+    (low, high), (parts, _), device = method.parts, member.shape, member.device
+    ranks = torch.rand(parts, generator=generator, device=device).argsort()
+    most = min(high, parts - 1)
     count = torch.randint(min(low, most), most + 1, (), generator=generator, device=device)
-    member = torch.zeros(len(body), joints, dtype=torch.bool)
-    for part, numbers in enumerate(body):
-        member[part, list(numbers)] = True
-    chosen = (member.to(device) & (ranks < count)[:, None]).any(dim=0)
+    chosen = (member & (ranks < count)[:, None]).any(dim=0)
     least, largest = (max(1, round(share * cells)) for share in method.span)
     length = torch.randint(least, largest + 1, (), generator=generator, device=device)
     start = (torch.rand((), generator=generator, device=device) * (cells - length + 1)).long()

@@ -69,7 +69,7 @@ def test_an_actionlet_needs_no_label_and_leaves_no_gradient() -> None:
 def test_joints_of_a_part_get_its_mean() -> None:
     """And joints of other parts have no share in it."""
     x = torch.arange(25.0)[None]
-    mean = x @ averaging(SKELETON.body_parts, 25, x)
+    mean = x @ averaging(SKELETON.body_parts, 25)
 
     for part in SKELETON.body_parts:
         torch.testing.assert_close(mean[0, list(part)], x[0, list(part)].mean().expand(len(part)))

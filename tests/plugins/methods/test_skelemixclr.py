@@ -6,7 +6,7 @@ import pytest
 import torch
 from mgbench_plugins.encoders.skeleton_transformer import SkeletonTransformer
 from mgbench_plugins.methods.contrast import info_nce, similarities
-from mgbench_plugins.methods.skelemixclr import SkeleMixCLR, pasted, pooled
+from mgbench_plugins.methods.skelemixclr import SkeleMixCLR, membership, pasted, pooled
 from torch import Generator
 from training import SKELETON, SMALL, built, drawn, loss_of, move
 
@@ -21,7 +21,7 @@ LONG_TOKENS = SkeletonTransformer(features=16, blocks=1, heads=2, patch=5, frame
 def masks(method: SkeleMixCLR, count: int, cells: int = 16) -> list[torch.Tensor]:
     """Return many draws."""
     generator = Generator().manual_seed(0)
-    return [pasted(method, BODY, cells, 25, generator, torch.device("cpu")) for _ in range(count)]
+    return [pasted(method, membership(BODY, 25), cells, generator) for _ in range(count)]
 
 
 def test_whole_parts_are_pasted_during_one_span() -> None:
@@ -45,7 +45,7 @@ def test_never_all_parts_are_pasted() -> None:
     """On a body of three parts at most two are, so that both clips are there."""
     three = BODY[:3]
     generator = Generator().manual_seed(0)
-    drawn_parts = [pasted(METHOD, three, 16, 25, generator, torch.device("cpu")).any(dim=0) for _ in range(50)]
+    drawn_parts = [pasted(METHOD, membership(three, 25), 16, generator).any(dim=0) for _ in range(50)]
 
     assert {sum(bool(joints[list(part)].all()) for part in three) for joints in drawn_parts} == {2}
 
@@ -73,7 +73,7 @@ def test_each_source_is_told_by_its_own_key(encoder: Encoder, places: Sequence[i
     own = twin.query(batch.views[0])
     keys = twin.key(batch.views[1])
     shift = int(torch.randint(1, 6, (), generator=generator))
-    mask = pasted(METHOD, BODY, 5, 25, generator, torch.device("cpu"))
+    mask = pasted(METHOD, membership(BODY, 25), 5, generator)
     x, donor = batch.views[0].x, torch.arange(6).roll(-shift)
     mixed = torch.stack([torch.where(mask.repeat_interleave(4, dim=0), x[donor[i]], x[i]) for i in range(6)])
     features = twin.backbone.map(mixed)
