@@ -3,7 +3,6 @@
 import hashlib
 import inspect
 import json
-import re
 from functools import cached_property
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ from mgbench import spec
 from mgbench.components import Component, Dataset, Encoder, Evaluator, Method
 from mgbench.errors import SpecError
 from mgbench.registry import Registry
+from mgbench.words import slug_of
 
 
 @attrs.frozen
@@ -80,11 +80,6 @@ class Part:
         """Return it for `spec.json`."""
         stored = attrs.asdict(self, filter=lambda field, _: field.name not in {"modules", "how", "folders"})
         return {**stored, "parameters": dict(self.parameters)}
-
-
-def slug_of(spec: str) -> str:
-    """Return a spec in letters that every file system takes."""
-    return re.sub(r"[^a-z0-9_]+", "-", spec.lower()).strip("-")
 
 
 def from_json(stored: dict[str, Any]) -> Part:

@@ -2,13 +2,17 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
-from mgbench.components import Dataset
 from mgbench.errors import MissingDataError
-from mgbench.part import Part
 from mgbench.tables import read_toml
+
+
+if TYPE_CHECKING:
+    from mgbench.components import Dataset
+    from mgbench.part import Part
 
 
 def _configured(key: str) -> str | None:
@@ -31,7 +35,7 @@ def store_root(option: Path | None) -> Path:
     return Path(chosen).expanduser() if chosen else Path("runs")
 
 
-def dataset_folder(dataset: Dataset | Part, root: Path) -> Path:
+def dataset_folder(dataset: "Dataset | Part", root: Path) -> Path:
     """Return the folder of a data set below the data root, or raise `MissingDataError` that says how to get the data."""
     if not dataset.folders:
         return root

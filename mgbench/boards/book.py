@@ -108,10 +108,10 @@ class Book:
         return told if count == end - first else told.filter(own)
 
     def at(self, places: Iterable[int], column: str) -> dict[int, Any]:
-        """Return one column of the rows at some places, without reading those far from them."""
-        wanted = np.unique(np.fromiter(places, np.int64))
-        runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > _FEW) + 1) if len(wanted) else []
-        told = self.select((column,))
+        """Return one column of the rows at some places; of predictions, which are large, without reading those far from them."""
+        wanted, told = np.unique(np.fromiter(places, np.int64)), self.select((column,))
+        far = np.diff(wanted) > (_FEW if column in PREDICTIONS else self.rows)
+        runs = np.split(wanted, np.flatnonzero(far) + 1) if len(wanted) else []
         read = ((run, collected(told.slice(int(run[0]), int(run[-1] - run[0]) + 1))[column]) for run in runs)
         found = {int(place): rows[int(place - run[0])] for run, rows in read for place in run}
         if any(one is not None and one.null_count() for one in found.values()):

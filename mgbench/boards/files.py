@@ -1,20 +1,27 @@
-"""Files of pages: their names and texts. Those of large books are made by several processes, each of which has some of the data sets.
+"""Files of pages: their names and texts. Those of large books are made by several processes, data set by data set.
 
-Nothing here is imported that takes long, so that a process begins its imports while the next one is started.
+Nothing here is imported that takes long, so that processes are forked before there is anything that a fork would break, and each does its
+own imports.
 """
 
+import gc
 import os
 import signal
+import sys
+import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from mgbench.boards.sources import RECORDS_FILE
-from mgbench.part import slug_of
+from mgbench.errors import MgbenchError
 from mgbench.store import list_folder, write_bytes
+from mgbench.words import slug_of
 
 
 FORMATS: Final = ("md", "csv", "tex")
@@ -38,41 +45,64 @@ def _large(source: Path) -> bool:
 
 
 def _several(source: Path, forms: Sequence[str], processes: int) -> _Texts:
-    """Return the pages of a book, made by this process and others."""
+    """Return the pages of a book, made by this process, or by so many others, each of which takes the next data set when it is free."""
     if processes == 1:
-        return _share(source, forms)
+        return _made(source, forms, None)[0]
+    try:
+        return _shared_out(source, forms, processes)
+    except BrokenProcessPool as error:
+        msg = "A process that made boards was ended from outside, as for want of memory; the same command begins anew."
+        raise MgbenchError(msg) from error
+
+
+def _shared_out(source: Path, forms: Sequence[str], processes: int) -> _Texts:
+    texts: _Texts = {}
     ignore = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is this process's, which ends the others
-    with ProcessPoolExecutor(processes - 1, get_context("spawn"), signal.signal, ignore) as pool:
-        others = [pool.submit(_share, source, forms, number, processes) for number in range(1, processes)]
-        texts = _share(source, forms, 0, processes)
-        for other in others:
-            texts |= other.result()
+    with ProcessPoolExecutor(processes, get_context(_way()), signal.signal, ignore) as pool:
+        waiting = {pool.submit(_made, source, forms, number) for number in range(processes)}
+        following = processes
+        while waiting:
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for pages, count in (one.result() for one in done):
+                texts |= pages
+                if following < count:
+                    waiting.add(pool.submit(_made, source, forms, following))
+                    following += 1
     return texts
 
 
-def _share(source: Path, forms: Sequence[str], number: int = 0, processes: int = 1) -> _Texts:
-    """Return the pages of one process's data sets."""
-    from threadpoolctl import threadpool_limits
-
-    from mgbench.boards.compacting import board_book
-    from mgbench.boards.pages import pages_of
-
-    book = board_book(source)
-    datasets = shared_out({name: span[2] for name, span in book.spans.items()}, processes)[number] if processes > 1 else None
-    with threadpool_limits(1):  # products are small here: threads would wait for one another longer than these take
-        pages = pages_of(book, datasets)
-        return {(not page.track, page.dataset, page.track): {form: page.text(form) for form in forms} for page in pages}
+def _way() -> str:
+    """Return how to start processes: by a fork, which is quickest, where no library holds threads or locks yet."""
+    alone = sys.platform == "linux" and not {"numpy", "polars", "torch"} & set(sys.modules) and threading.active_count() == 1
+    return "fork" if alone else "spawn"
 
 
-def shared_out(datasets: Mapping[str, int], processes: int) -> list[list[str]]:
-    """Return which process has which data sets, so that their records are about as many."""
-    shares: list[list[str]] = [[] for _ in range(processes)]
-    counts = [0] * processes
-    for name in sorted(datasets, key=lambda name: (-datasets[name], name)):
-        least = counts.index(min(counts))
-        shares[least].append(name)
-        counts[least] += datasets[name]
-    return shares
+def _made(source: Path, forms: Sequence[str], number: int | None) -> tuple[_Texts, int]:
+    """Return the pages of all data sets, or of one of them, the largest first; and how many data sets there are."""
+    with _uncollected():
+        from threadpoolctl import threadpool_limits
+
+        from mgbench.boards.compacting import board_book
+        from mgbench.boards.pages import pages_of
+
+        book = board_book(source)
+        order = sorted(book.spans, key=lambda name: (-book.spans[name][2], name))
+        wanted = order if number is None else order[number : number + 1]
+        with threadpool_limits(1):  # products are small here: threads would wait for one another longer than these take
+            pages = pages_of(book, wanted)
+            return {(not page.track, page.dataset, page.track): {form: page.text(form) for form in forms} for page in pages}, len(order)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no garbage meanwhile: of the many texts and numbers of a page none refers to another."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def names() -> Callable[[str, str], str]:

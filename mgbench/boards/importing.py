@@ -12,12 +12,12 @@ from mgbench.boards.answers import Answers, Question, read_answers
 from mgbench.derived import derived_folder, write_derived
 from mgbench.errors import SpecError
 from mgbench.grid import Cell, Run, to_spec
-from mgbench.part import slug_of
 from mgbench.records import read_scores
 from mgbench.scoring import figures, figures_of
 from mgbench.shape import shown
 from mgbench.standing import Standing
 from mgbench.store import CellFolder
+from mgbench.words import slug_of
 
 
 #: What stands for an evaluator in the record.

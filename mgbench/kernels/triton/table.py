@@ -52,11 +52,12 @@ _LOSSES: Final = ((16, 2), (32, 2), (64, 2), (128, 1), (512, 1), *_LARGE)
 _FEATURES: Final = 6144
 #: Channels of batch norms; more than 128 are worked on as 128 are.
 _NORMS: Final = (16, 32, 64, 128)
-#: What `--precision` leads to.
+#: What `--precision` leads to; and float16, which it does not, but which operators take.
 KINDS: Final = (
     Kind(torch.float32, "highest", _BLOCKS + _RARE, _LOSSES, _NORMS),
     Kind(torch.bfloat16, "highest", _BLOCKS, _LARGE, _NORMS),
     Kind(torch.float32, "high", _BLOCKS, _LARGE, ()),
+    Kind(torch.float16, "highest", _SOME, _LARGE, (16, 128)),
 )
 _INTRODUCTION: Final = """\
 `mgbench kernels compile` writes this page; a test compiles everything anew and compares. The limits, which all keep: no stack, no spilled
@@ -64,8 +65,9 @@ registers, no more shared memory than the machine has, tensor cores wherever mat
 
 In float32 at its most exact, which is the default and needs most registers, graph convolutions are those of ST-GCN, also at width 64,
 where 2s-AGCN has the same, of EDGCN and of MS-G3D, which have one subset of neighbours and thirteen; in bfloat16, and in float32 multiplied
-once (`tf32`), those of ST-GCN at its default width. A bias stands for none, three channels for any fewer than 16, 25 joints
-for 17 to 32, 14 joints in three layers for fewer in all, and one graph for all clips for a graph a clip, since they are the same kernels.
+once (`tf32`), those of ST-GCN at its default width, and three of them in float16, which no choice of a run leads to. A bias stands for
+none, three channels for any fewer than 16, 25 joints for 17 to 32, 14 joints in three layers for fewer in all, and one graph for all clips
+for a graph a clip, since they are the same kernels.
 
 The loss has batches that fill each tile, one larger than any, one view and two, and in other types the largest tile, which stands for the
 smaller; 6144 features stand for any number that 16 divides. Batch norm is that of ST-GCN's blocks, where 128 channels stand for more.
