@@ -1,4 +1,4 @@
-"""Intervals on small test sets, clustered by subject; scipy is imported when first used."""
+"""Intervals on small test sets, clustered by subject; scipy has most of it, and takes as long to import as a board takes to make."""
 
 import math
 from functools import cache
@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 
 def wilson(right: Floats, total: int, level: float = 0.95) -> tuple[Floats, Floats]:
     """Return Wilson's intervals of proportions of one total, which take clips for independent."""
-    z = NormalDist().inv_cdf((1 + level) / 2)  # scipy has the interval too, but importing it costs every cell a second
+    z = NormalDist().inv_cdf((1 + level) / 2)
     share, weight = right / total, z * z / total
     middle = (share + weight / 2) / (1 + weight)
     half = z / (1 + weight) * np.sqrt(share * (1 - share) / total + weight / (4 * total))
@@ -44,12 +44,28 @@ def subject_intervals(right: Bools, subject: npt.NDArray[np.int64], level: float
     return low, high
 
 
+def t_within(t: Floats, freedom: int) -> Floats:
+    """Return the share of Student's distribution between -t and t, a finite sum [Abramowitz and Stegun 1964, 26.7.3 and 26.7.4]."""
+    odd, angle = freedom % 2, np.arctan(t / math.sqrt(freedom))
+    cos = np.cos(angle)
+    term = cos if odd else np.ones_like(cos)
+    total = np.zeros_like(cos) if freedom == 1 else term
+    for k in range(1 + odd, freedom - 2, 2):
+        term = term * (k / (k + 1) * cos * cos)
+        total = total + term
+    share: Floats = np.sin(angle) * total
+    return 2 / math.pi * (angle + share) if odd else share
+
+
 @cache
 def t_quantile(freedom: int, share: float) -> float:
-    """Return a quantile of Student's distribution."""
-    from scipy.special import stdtrit  # scipy.stats takes six times as long to import
-
-    return float(stdtrit(freedom, share))
+    """Return a quantile of Student's distribution, of a share of at least a half."""
+    low, high = 0.0, math.pi / 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        below = float(t_within(np.array(math.sqrt(freedom) * math.tan(middle)), freedom)) < 2 * share - 1
+        low, high = (middle, high) if below else (low, middle)
+    return math.sqrt(freedom) * math.tan((low + high) / 2)
 
 
 def seed_interval(mean: float, deviation: float, seeds: int, level: float = 0.95) -> tuple[float, float]:

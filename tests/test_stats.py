@@ -7,9 +7,9 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, bootstrap, ttest_1samp
+from scipy.stats import binomtest, bootstrap, t, ttest_1samp
 
-from mgbench.stats import seed_interval, smallest_difference, subject_intervals, subject_means, wilson
+from mgbench.stats import seed_interval, smallest_difference, subject_intervals, subject_means, t_quantile, t_within, wilson
 
 
 Floats = npt.NDArray[np.float64]
@@ -24,6 +24,16 @@ def test_wilson_is_scipys(total: int, share: float) -> None:
     expected = binomtest(right, total).proportion_ci(confidence_level=0.95, method="wilson")
 
     assert (low[0], high[0]) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+@pytest.mark.parametrize("freedom", [*range(1, 12), 35, 106, 499, 2000])
+def test_students_distribution_is_scipys(freedom: int) -> None:
+    """Shares within any t, endless ones too, and quantiles of the usual levels."""
+    values = np.array([0.0, 1e-3, 0.1, 0.5, 1.0, 2.0, 3.7, 12.0, 1e3, np.inf])
+    shares = [0.5, 0.6, 0.8, 0.975, 0.995, 0.9999]
+
+    np.testing.assert_allclose(t_within(values, freedom), 1 - 2 * t.sf(values, freedom), rtol=0, atol=1e-13)
+    np.testing.assert_allclose([t_quantile(freedom, share) for share in shares], t.ppf(shares, freedom), rtol=1e-9, atol=1e-12)
 
 
 def test_wilson_at_another_level_is_narrower() -> None:
