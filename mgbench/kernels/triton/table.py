@@ -57,7 +57,7 @@ KINDS: Final = (
     Kind(torch.float32, "highest", _BLOCKS + _RARE, _LOSSES, _NORMS),
     Kind(torch.bfloat16, "highest", _BLOCKS, _LARGE, _NORMS),
     Kind(torch.float32, "high", _BLOCKS, _LARGE, ()),
-    Kind(torch.float16, "highest", _SOME, _LARGE, (16, 128)),
+    Kind(torch.float16, "highest", (Mix(3, 32, 64),), _LARGE[:1], (128,)),
 )
 _INTRODUCTION: Final = """\
 `mgbench kernels compile` writes this page; a test compiles everything anew and compares. The limits, which all keep: no stack, no spilled
@@ -65,7 +65,7 @@ registers, no more shared memory than the machine has, tensor cores wherever mat
 
 In float32 at its most exact, which is the default and needs most registers, graph convolutions are those of ST-GCN, also at width 64,
 where 2s-AGCN has the same, of EDGCN and of MS-G3D, which have one subset of neighbours and thirteen; in bfloat16, and in float32 multiplied
-once (`tf32`), those of ST-GCN at its default width, and three of them in float16, which no choice of a run leads to. A bias stands for
+once (`tf32`), those of ST-GCN at its default width, and one of them in float16, which no choice of a run leads to. A bias stands for
 none, three channels for any fewer than 16, 25 joints for 17 to 32, 14 joints in three layers for fewer in all, and one graph for all clips
 for a graph a clip, since they are the same kernels.
 
