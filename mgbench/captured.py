@@ -1,14 +1,15 @@
 """Training steps recorded as CUDA graphs: one launch in place of the thousands whose cost is most of a step of small clips.
 
 A graph holds sizes and addresses. So each shape of what a step is given has its own, what is given is copied to where it reads, and the
-first steps of a shape are run as they are, until torch and the libraries below it have chosen what to run. What a step leaves in
-attributes of the objective's modules is put back after each replay; a plain value that changed between steps makes all graphs anew.
+first steps of a shape are run as they are, until torch and the libraries below it have chosen what to run. What a step finds in attributes
+of the objective's modules is given like the rest, and what it leaves there is put back after each replay; a plain value that changed
+between steps makes all graphs anew.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 import torch
@@ -21,18 +22,23 @@ from mgbench.errors import MgbenchError
 Learn: TypeAlias = Callable[[Sequence[Tensor | None]], Tensor]
 #: Records what a call does, and returns what it gives and what does it again.
 Record: TypeAlias = Callable[[Callable[[], Tensor]], tuple[Tensor, Callable[[], None]]]
+#: A module, the name of an attribute, and its value.
+_Attribute: TypeAlias = tuple[nn.Module, str, Tensor]
 #: Steps of a shape that are run as they are, and phases after which one step at least must have been recorded.
 _WARM, _PHASES = 3, 20
+#: Attributes of any module that hold parameters, buffers, hooks and other modules.
+_OF_ANY: Final = frozenset(vars(nn.Module())) - {"training"}
 
 
 @attrs.frozen(eq=False)
 class _Recorded:
-    """A step of one shape: where it reads what it is given, its loss, what repeats it, and what it leaves in attributes."""
+    """A step of one shape: where it reads what it is given and what it finds in attributes, its loss, what repeats it, what it leaves."""
 
     given: list[Tensor | None]
+    found: list[_Attribute]
     loss: Tensor
     replay: Callable[[], None]
-    left: list[tuple[nn.Module, str, Tensor]]
+    left: list[_Attribute]
 
 
 class Captured:
@@ -45,7 +51,9 @@ class Captured:
     """
 
     def __init__(self, learn: Learn, objective: nn.Module, begin: Callable[[], Record]) -> None:
-        self._learn, self._objective, self._begin = learn, objective, begin
+        self._learn, self._begin = learn, begin
+        self._modules = tuple(objective.modules())
+        self._own = {one.data_ptr() for one in (*objective.parameters(), *objective.buffers())}
         self._record = begin()
         self._phase: tuple[object, ...] = ()
         self._phases = 0  # that passed without a recorded step
@@ -54,32 +62,56 @@ class Captured:
 
     def __call__(self, given: Sequence[Tensor | None]) -> Tensor:
         """Take the step, and return the loss, which the next step overwrites."""
-        if (phase := _phase(self._objective)) != self._phase:
+        phase, lying = self._attributes()
+        if phase != self._phase:
             self._phases = 0 if self._steps else self._phases + 1
             if self._phases > _PHASES:
                 msg = "The method changes a plain value of its modules in every step, which no graph can hold; run it without --capture."
                 raise MgbenchError(msg)
             self._phase, self._seen, self._steps, self._record = phase, Counter(), {}, self._begin()
-        shape = tuple(None if one is None else (one.shape, one.dtype) for one in given)
+        told = (*given, *(value for _, _, value in lying))
+        shape = tuple(None if one is None else (one.shape, one.dtype) for one in told)
         if shape not in self._steps:
             self._seen[shape] += 1
             if self._seen[shape] <= _WARM:
                 return self._learn(given)
-            self._steps[shape] = self._recorded(given)
+            self._steps[shape] = self._recorded(given, lying)
         step = self._steps[shape]
         for kept, new in zip(step.given, given, strict=True):
             if kept is not None and new is not None:
                 kept.copy_(new)
+        for module, name, kept in step.found:
+            if (now := getattr(module, name)) is not kept:
+                kept.copy_(now)
         step.replay()
-        for module, name, value in step.left:
-            setattr(module, name, value)
+        _put(step.left)
         return step.loss
 
-    def _recorded(self, given: Sequence[Tensor | None]) -> _Recorded:
+    def _recorded(self, given: Sequence[Tensor | None], lying: Iterable[_Attribute]) -> _Recorded:
         held = [None if one is None else one.clone() for one in given]
+        found = [(module, name, value.detach().clone()) for module, name, value in lying]
+        _put(found)
         loss, replay = self._record(lambda: self._learn(held))
-        left = [(module, name, value) for module, name, value in _attributes(self._objective) if isinstance(value, Tensor)]
-        return _Recorded(held, loss, replay, left)
+        _, left = self._attributes()
+        _put(found)  # what was recorded is still to be computed
+        return _Recorded(held, found, loss, replay, left)
+
+    def _attributes(self) -> tuple[tuple[object, ...], list[_Attribute]]:
+        """Return the plain values among modules' attributes, on which depends what a step computes, and the tensors.
+
+        Those that lie where a parameter or a buffer does are these by another name.
+        """
+        plain: list[object] = []
+        tensors: list[_Attribute] = []
+        for module in self._modules:
+            held = vars(module)
+            for name in sorted(held.keys() - _OF_ANY):
+                value = held[name]
+                if isinstance(value, bool | int | float | str):
+                    plain.append(value)
+                elif isinstance(value, Tensor) and value.data_ptr() not in self._own:
+                    tensors.append((module, name, value))
+        return tuple(plain), tensors
 
 
 def cuda_graphs(*generators: Generator) -> Record:
@@ -116,12 +148,6 @@ def own_stream(device: torch.device) -> Iterator[None]:
         torch.cuda.current_stream(device).wait_stream(stream)
 
 
-def _attributes(objective: nn.Module) -> Iterator[tuple[nn.Module, str, object]]:
-    """Yield the attributes of all modules but for parameters and buffers, which stay where they are."""
-    for module in objective.modules():
-        yield from ((module, name, value) for name, value in vars(module).items())
-
-
-def _phase(objective: nn.Module) -> tuple[object, ...]:
-    """Return the plain values among attributes, on which depends what a step computes."""
-    return tuple(value for _, _, value in _attributes(objective) if isinstance(value, bool | int | float | str))
+def _put(attributes: Iterable[_Attribute]) -> None:
+    for module, name, value in attributes:
+        setattr(module, name, value)
