@@ -18,7 +18,7 @@ from mgbench.boards.sheet import Sheet
 from mgbench.boards.tally import METRICS, Tally, figure_of, predictions_of, tallies_of
 from mgbench.boards.texts import percent, span_text
 from mgbench.clips import Ints
-from mgbench.confusion import Floats, recall_of
+from mgbench.confusion import Floats, mean_recall
 from mgbench.words import counted
 
 
@@ -83,9 +83,10 @@ def _no_groups(tally: Tally) -> str:
 def _order_sheet(tally: Tally, predicted: Mapping[int, Ints]) -> Sheet:
     """Return the recall of each group, and each row's rank by each metric."""
     groups = groups_of(tally)
-    counts = {id(line): tally.matrices(line, predicted) for line in tally.lines} if groups else {}
-    clips = {key: exchange.recalled(one) for key, one in counts.items()}
-    recalls = {name: [recall_of(classes)(counts[id(line)].sum(axis=1)) for line in tally.lines] for name, classes in groups.items()}
+    rights = [tally.rights(line, predicted) for line in tally.lines] if groups else []
+    clips = [np.stack([right.mean(axis=0), tally.clips], axis=1) for right in rights]
+    all_clips = tally.clips.sum(axis=0)[None]
+    recalls = {name: [mean_recall(right.sum(axis=1)[:, of], all_clips[:, of]) for right in rights] for name, of in groups.items()}
     figures = {name: np.array([figure_of(line, name) for line in tally.lines]) for name in METRICS}
     figures |= {f"recall of {name}": np.array([one.mean() for one in recalls[name]]) for name in list(groups)[-1:]}
     ranks = {name: ranks_of(values) for name, values in figures.items()}
@@ -95,7 +96,7 @@ def _order_sheet(tally: Tally, predicted: Mapping[int, Ints]) -> Sheet:
     for number, line in enumerate(tally.lines):
         texts = [line.role, tally.board.called(line)]
         for name, classes in groups.items():
-            texts += [_over_seeds(recalls[name][number]), span_text(exchange.recall_interval(clips[id(line)], classes))]
+            texts += [_over_seeds(recalls[name][number]), span_text(exchange.recall_interval(clips[number], classes))]
         texts += [_metric(line, name) for name in METRICS]
         rows.append((*texts, *(str(one[number]) for one in ranks.values())))
     return Sheet(f"Long tail: {title_of(tally.board)}", tuple(_about(tally, groups, figures)), tuple(heads), tuple(rows))

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Final
+from functools import cached_property
+from typing import Any, Final
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 import polars
 
 from mgbench.boards.book import MOST_CLASSES, Book, collected
@@ -24,7 +26,7 @@ _WHOLE, _BEST, _FLOORS = 20, 10, 2
 _TAILED: Final = 2
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)
 class Tally:
     """Classes of one table and the rows of it that are shown.
 
@@ -70,8 +72,39 @@ class Tally:
         """The row that is taken apart: the best method, else the best ceiling, else the best imported predictions."""
         return next((line for role in ("method", "ceiling", "imported") for line in self.lines if line.role == role), None)
 
+    @cached_property
+    def clips(self) -> Floats:
+        """Clips of each person and class that were scored `(S, K)`."""
+        clips: Floats = self._summed(np.ones((1, len(self.label))))[0]
+        return clips
+
+    def rights(self, line: Line, predicted: Mapping[int, Ints]) -> Floats:
+        """Return how many of them are right with each seed of a row `(R, S, K)`: the diagonals of its matrices, in a tenth of the time."""
+        return self._summed(np.stack(self._answers(line, predicted)) == self.label)
+
+    def _summed(self, values: npt.NDArray[Any]) -> Floats:
+        """Return the sums of values of clips `(R, N)` over those of each person and class `(R, S, K)`."""
+        order, begins, cells, shape = self._cells
+        found = np.zeros((len(values), shape[0] * shape[1]))
+        found[:, cells] = np.add.reduceat(values[:, order], begins, axis=1, dtype=np.float64)
+        return found.reshape(-1, *shape)
+
+    @cached_property
+    def _cells(self) -> tuple[Ints, Ints, Ints, tuple[int, int]]:
+        """Clips in an order in which those of a person and class are together, where each begins, which it is, and how many there are."""
+        people, index = np.unique(self.subject, return_inverse=True)
+        cell = index * len(self.names) + self.label
+        order = np.argsort(cell, kind="stable")
+        cells, begins = np.unique(cell[order], return_index=True)
+        return order, begins, cells, (len(people), len(self.names))
+
     def matrices(self, line: Line, predicted: Mapping[int, Ints]) -> Floats:
         """Return every subject's confusion matrix with each seed of a row `(R, S, K, K)`, from what each record of it predicted."""
+        answers = self._answers(line, predicted)
+        classes = max(len(self.names), classes_of(*answers))
+        return np.stack([confusions(self.label, one, self.subject, classes) for one in answers])
+
+    def _answers(self, line: Line, predicted: Mapping[int, Ints]) -> list[Ints]:
         answers = [predicted[int(place)] for place in line.place]
         if any(len(one) != len(self.label) for one in answers):
             msg = f"A row of {line.name} does not predict the clips that it scored; mgbench verify tells which."
@@ -79,8 +112,7 @@ class Tally:
         if any((one >= MOST_CLASSES).any() for one in answers):
             msg = f"A row of {line.name} answers with a class number of {MOST_CLASSES} or more; leave it out."
             raise StoreError(msg)
-        classes = max(len(self.names), classes_of(*answers))
-        return np.stack([confusions(self.label, one, self.subject, classes) for one in answers])
+        return answers
 
     def name(self, number: int) -> str:
         """Return what a class is called."""

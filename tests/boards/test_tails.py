@@ -17,6 +17,7 @@ from mgbench.boards.lines import boards_of
 from mgbench.boards.pages import pages_of
 from mgbench.boards.sheet import markdown
 from mgbench.boards.tails import tail_sheets
+from mgbench.boards.tally import predictions_of, tallies_of
 
 
 def test_groups_are_mean_recalls_of_their_classes() -> None:
@@ -35,6 +36,19 @@ def test_groups_are_mean_recalls_of_their_classes() -> None:
     assert "many (more than 100): 1 class, 40 clips scored" in sheet.about[0]
     assert "few (fewer than 20): 2 classes, 20 clips scored" in sheet.about[0]
     assert "Liu et al. (CVPR 2019)" in sheet.about[0]
+
+
+def test_right_clips_are_the_diagonals_of_matrices() -> None:
+    """Of every person and class, with each seed, whoever has no clip of a class; and all clips are their rows' sums."""
+    book = two_methods()
+    (tally,) = tallies_of(book, boards_of(book))
+    tally = attrs.evolve(tally, subject=np.where(tally.label == 3, 0, tally.subject))  # others have none of the last class
+    predicted = predictions_of(book, tally.lines)
+
+    for line in tally.lines:
+        matrices = tally.matrices(line, predicted)
+        np.testing.assert_array_equal(tally.rights(line, predicted), np.diagonal(matrices, axis1=2, axis2=3))
+        np.testing.assert_array_equal(tally.clips, matrices[0].sum(axis=2))
 
 
 def test_each_class_of_the_best_method_stands_beside_the_floor() -> None:
