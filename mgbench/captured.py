@@ -53,7 +53,7 @@ class Captured:
     def __init__(self, learn: Learn, objective: nn.Module, begin: Callable[[], Record]) -> None:
         self._learn, self._begin = learn, begin
         self._modules = tuple(objective.modules())
-        self._own = {one.data_ptr() for one in (*objective.parameters(), *objective.buffers())}
+        self._own = {_place(one) for one in (*objective.parameters(), *objective.buffers())}
         self._record = begin()
         self._phase: tuple[object, ...] = ()
         self._phases = 0  # that passed without a recorded step
@@ -69,8 +69,8 @@ class Captured:
                 msg = "The method changes a plain value of its modules in every step, which no graph can hold; run it without --capture."
                 raise MgbenchError(msg)
             self._phase, self._seen, self._steps, self._record = phase, Counter(), {}, self._begin()
-        told = (*given, *(value for _, _, value in lying))
-        shape = tuple(None if one is None else (one.shape, one.dtype) for one in told)
+        found = [(id(module), name, value.shape, value.dtype) for module, name, value in lying]
+        shape = (*(None if one is None else (one.shape, one.dtype) for one in given), *found)
         if shape not in self._steps:
             self._seen[shape] += 1
             if self._seen[shape] <= _WARM:
@@ -89,7 +89,8 @@ class Captured:
 
     def _recorded(self, given: Sequence[Tensor | None], lying: Iterable[_Attribute]) -> _Recorded:
         held = [None if one is None else one.clone() for one in given]
-        found = [(module, name, value.detach().clone()) for module, name, value in lying]
+        clones = {id(value): value.detach().clone() for _, _, value in lying}  # two names of one tensor stay that
+        found = [(module, name, clones[id(value)]) for module, name, value in lying]
         _put(found)
         loss, replay = self._record(lambda: self._learn(held))
         _, left = self._attributes()
@@ -107,9 +108,9 @@ class Captured:
             held = vars(module)
             for name in sorted(held.keys() - _OF_ANY):
                 value = held[name]
-                if isinstance(value, bool | int | float | str):
-                    plain.append(value)
-                elif isinstance(value, Tensor) and value.data_ptr() not in self._own:
+                if value is None or isinstance(value, bool | int | float | str):
+                    plain.append((id(module), name, value))
+                elif isinstance(value, Tensor) and _place(value) not in self._own:
                     tensors.append((module, name, value))
         return tuple(plain), tensors
 
@@ -146,6 +147,11 @@ def own_stream(device: torch.device) -> Iterator[None]:
             yield
     finally:
         torch.cuda.current_stream(device).wait_stream(stream)
+
+
+def _place(tensor: Tensor) -> int:
+    """Return where the memory begins that a tensor is a view of."""
+    return tensor.untyped_storage().data_ptr()
 
 
 def _put(attributes: Iterable[_Attribute]) -> None:

@@ -59,7 +59,10 @@ def t_within(t: Floats, freedom: int) -> Floats:
 
 @cache
 def t_quantile(freedom: int, share: float) -> float:
-    """Return a quantile of Student's distribution, of a share of at least a half."""
+    """Return a quantile of Student's distribution; raise `ValueError` for a share that is not at least a half and below one."""
+    if not 0.5 <= share < 1:  # noqa: PLR2004 - the middle
+        msg = f"share got {share}; it takes one of at least 0.5 and below 1."
+        raise ValueError(msg)
     low, high = 0.0, math.pi / 2
     for _ in range(60):
         middle = (low + high) / 2

@@ -200,6 +200,9 @@ class _State:
             self.optimizer.load_state_dict(state["optimizer"])
         self.augment.set_state(state["generators"]["augment"])
         if self.masks is not None:
+            if "masks" not in state["generators"]:
+                msg = f"{path} was written before masks had a generator of their own; delete it, and the training begins anew."
+                raise MgbenchError(msg)
             self.masks.set_state(state["generators"]["masks"])
         torch.set_rng_state(state["generators"]["dropout"])
         if state["cuda"]:

@@ -23,7 +23,7 @@ from mgbench.arithmetic import Arithmetic
 from mgbench.captured import Captured, Learn, Record
 from mgbench.data import Dense
 from mgbench.errors import MgbenchError
-from mgbench.train import Training, descend, pretrain
+from mgbench.train import Training, derive_seed, descend, pretrain
 
 
 class Replays:
@@ -57,11 +57,37 @@ class Replays:
             loss.copy_(call())
             for module, name, held in left:
                 held.copy_(getattr(module, name))
+                delattr(module, name)  # a graph sets nothing
 
         return loss, replay
 
     def _tensors(self) -> list[tuple[nn.Module, str, Tensor]]:
         return [(one, name, held) for one in self.objective.modules() for name, held in vars(one).items() if isinstance(held, Tensor)]
+
+
+class Traced(Replays):
+    """The same of steps that change nothing but attributes and buffers: recording binds the names that the step binds."""
+
+    def record(self, call: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
+        """Return where the loss will be, and what takes the step."""
+        self.recorded += 1
+        loss, found = torch.zeros(()), self._tensors()
+        before = [(one, one.clone()) for one in (*self.objective.buffers(), *(held for *_, held in found))]
+        call()
+        left = self._tensors()
+        for one, value in before:
+            one.copy_(value)
+
+        def replay() -> None:
+            for module, name, held in found:
+                setattr(module, name, held)
+            loss.copy_(call())
+            for module, name, held in left:
+                if (made := getattr(module, name)) is not held:
+                    held.copy_(made)
+                delattr(module, name)
+
+        return loss, replay
 
 
 @pytest.fixture(name="replays")
@@ -103,7 +129,7 @@ def test_each_shape_is_recorded_once(replays: Replays) -> None:
 
 def test_a_step_finds_what_the_last_one_left() -> None:
     """Also where both are replayed, or of different shapes: an attribute that is read is not the one of the day of recording."""
-    replays = Replays()
+    replays = Traced()
 
     def losses_of(captured: bool) -> list[float]:
         objective = replays.objective = nn.Linear(1, 1)
@@ -120,6 +146,60 @@ def test_a_step_finds_what_the_last_one_left() -> None:
 
     assert losses_of(captured=True) == losses_of(captured=False)
     assert replays.recorded == 2
+
+
+@pytest.mark.parametrize("names", [("one", "two"), ("one", "tail")])
+def test_what_is_one_tensor_stays_one(names: tuple[str, str]) -> None:
+    """Of two names, and where a name is a view into a buffer: what is written under one is read under the other."""
+    replays = Traced()
+
+    def losses_of(captured: bool) -> list[float]:
+        objective = replays.objective = nn.Linear(1, 1)
+        objective.register_buffer("queue", torch.zeros(3))
+        objective.one = torch.zeros(1)
+        objective.two, objective.tail = objective.one, objective.get_buffer("queue")[2:]
+
+        def learn(given: Sequence[Tensor | None]) -> Tensor:
+            assert given[0] is not None
+            with torch.no_grad():
+                getattr(objective, names[0]).add_(given[0])
+                objective.tail.add_(given[0])
+            return getattr(objective, names[1]).sum() + objective.get_buffer("queue").sum()
+
+        step = Captured(learn, objective, replays.begin) if captured else learn
+        return [float(step([torch.full((1,), float(number))])) for number in range(8)]
+
+    assert losses_of(captured=True) == losses_of(captured=False)
+
+
+def test_attributes_that_come_and_go_are_told() -> None:
+    """What one step leaves under one name and the next under another is not taken for the same, but for what no graph can hold."""
+    objective = nn.Linear(1, 1)
+    objective.one, objective.two = torch.zeros(1), None
+
+    def learn(given: Sequence[Tensor | None]) -> Tensor:
+        objective.one, objective.two = (given[0], None) if objective.one is None else (None, given[0])
+        return torch.zeros(())
+
+    taken = Captured(learn, objective, Replays().begin)
+    with pytest.raises(MgbenchError, match="changes a plain value"):
+        [taken([torch.full((1,), float(number))]) for number in range(40)]
+
+
+def test_graphs_know_the_generator_of_augmentations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is registered, so that a replayed step draws on; that of masks is the processor's, and is not."""
+    known: list[torch.Generator] = []
+
+    def noted(*generators: torch.Generator) -> Record:
+        known.extend(generators)
+        return Replays().record
+
+    monkeypatch.setattr("mgbench.train.cuda_graphs", noted)
+    monkeypatch.setattr("mgbench.train.own_stream", lambda _: nullcontext())
+    losses(MGRL(projector=16), STGCN(width=1, features=16), 1, how=Arithmetic(capture=True))
+
+    assert [one.initial_seed() for one in known[:1]] == [derive_seed(0, "augment")]
+    assert len({one.initial_seed() for one in known}) == 1
 
 
 def test_masks_go_on_where_a_checkpoint_was(replays: Replays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ On the device `meta`, which holds no numbers, whoever asks for one fails. What i
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -16,11 +17,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mgbench import Encoder, Method, View, ViewAugmentation
+from mgbench.arithmetic import Arithmetic
 from mgbench.data import Dense
 from mgbench.registry import Entry, registry
 from mgbench.skeleton import load_skeleton
 from mgbench.testing.kit import backbone, clips, generator, tiny
-from mgbench.train import draw_batch, draw_masks
+from mgbench.train import Training, _begin, draw_batch, draw_masks
 
 
 LOADED = registry()
@@ -71,7 +73,7 @@ def waits(step: Callable[[], object]) -> set[str]:
 @pytest.fixture(autouse=True)
 def _no_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Torch knows no autocast for `meta`, and what is turned off here is off."""
-    monkeypatch.setattr(torch, "autocast", lambda _device, **_how: nullcontext())
+    monkeypatch.setattr(torch, "autocast", lambda *_given, **_how: nullcontext())
 
 
 def augmentations() -> list[ViewAugmentation]:
@@ -92,8 +94,10 @@ def test_an_augmentation_asks_the_device_for_nothing(augmentation: ViewAugmentat
     def step() -> View:
         return augmentation.apply(View(x), SKELETON, generator())
 
-    if augmentation.decides_shapes:
-        augmentation.apply(View(clips()), SKELETON, generator())
+    if augmentation.decides_shapes:  # what it drew is copied, and on `meta` no generator can be the device's
+        kept = [one for one in step()[1:] if one is not None]
+        assert kept
+        assert all(one.is_meta for one in kept)
     else:
         assert waits(step) == set()
 
@@ -112,7 +116,7 @@ def test_a_step_of_a_method_asks_the_device_for_nothing(entry: Entry) -> None:
     method, objective = method.suited(encoder), method.build(backbone(encoder), classes=4).train().to(META)
     data = Dense(clips().to(META), torch.arange(6).to(META) % 4, torch.full((6,), 20).to(META))
     index = torch.arange(6).to(META)
-    masks = [View(*(None if one is None else one.to(META) for one in view)) for view in draw_masks(method, clips(), SKELETON, generator())]
+    masks = draw_masks(method, data.x, SKELETON, generator())
 
     def step() -> None:
         batch = draw_batch(method, data, index, SKELETON, generator(), masks)
@@ -122,6 +126,20 @@ def test_a_step_of_a_method_asks_the_device_for_nothing(entry: Entry) -> None:
         objective.step(0.5)
 
     assert waits(step) == set()
+
+
+def test_a_training_off_the_processor_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Masks have the processor's generator there, whether steps are recorded or not, and a step is given what they drew."""
+    monkeypatch.setattr("mgbench.train.Generator", lambda _device=None: torch.Generator())
+    monkeypatch.setattr("mgbench.train.make_optimizer", lambda _recipe, learned, _captured: torch.optim.SGD(learned, foreach=False))
+    method: Method = next(tiny(entry, LOADED) for entry in LOADED.entries("method") if entry.cls.name == "mgrl")
+    objective = method.build(backbone(able(method)), classes=4).to(META)
+    data = Dense(clips().to(META), torch.arange(6).to(META) % 4, torch.full((6,), 20).to(META))
+    state = _begin(objective, method, data, SKELETON, Training(0, Arithmetic(), 2, Path("none"), 1e9, lambda _: None), 2)
+    assert state.masks is not None
+    masks = draw_masks(method, data.x, SKELETON, state.masks)
+
+    assert waits(lambda: state.learn([torch.arange(6, device=META), *(kept for mask in masks for kept in mask[1:])])) == set()
 
 
 @pytest.mark.parametrize("encoder", [tiny(entry, LOADED) for entry in LOADED.entries("encoder")], ids=lambda one: one.name)

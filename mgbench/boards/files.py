@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -57,18 +57,37 @@ def _several(source: Path, forms: Sequence[str], processes: int) -> _Texts:
 
 def _shared_out(source: Path, forms: Sequence[str], processes: int) -> _Texts:
     texts: _Texts = {}
-    ignore = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is this process's, which ends the others
-    with ProcessPoolExecutor(processes, get_context(_way()), signal.signal, ignore) as pool:
-        waiting = {pool.submit(_made, source, forms, number) for number in range(processes)}
-        following = processes
-        while waiting:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for pages, count in (one.result() for one in done):
-                texts |= pages
-                if following < count:
-                    waiting.add(pool.submit(_made, source, forms, following))
-                    following += 1
+    before = active_children()
+    with ProcessPoolExecutor(processes, get_context(_way()), _follow) as pool:
+        try:
+            waiting = {pool.submit(_made, source, forms, number) for number in range(processes)}
+            following = processes
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for pages, count in (one.result() for one in done):
+                    texts |= pages
+                    if following < count:
+                        waiting.add(pool.submit(_made, source, forms, following))
+                        following += 1
+        except KeyboardInterrupt:
+            for one in active_children():
+                if one not in before:
+                    one.kill()
+            raise
     return texts
+
+
+def _follow() -> None:
+    """Leave Ctrl-C to the process that started this one, and end with it, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+
+    def end() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()
 
 
 def _way() -> str:

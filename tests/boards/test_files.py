@@ -1,5 +1,8 @@
 """Which process makes which pages, and that it does not matter."""
 
+import gc
+import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -66,3 +69,54 @@ def test_a_killed_process_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("mgbench.boards.files.ProcessPoolExecutor", _Ended)
     with pytest.raises(MgbenchError, match="was ended from outside"):
         page_texts(tmp_path, FORMATS)
+
+
+#: Pages by processes that are forked; and by ones that have begun and never end.
+FORKED = """
+import os, sys, time
+import mgbench.boards.files as files
+files._LARGE, os.cpu_count = 0, lambda: 2
+assert files._way() == "fork"
+def busy(*given):
+    os.write(1, b"busy\\n")
+    time.sleep(600)
+if len(sys.argv) == 2:
+    files._made = busy
+    files.page_texts(files.Path(sys.argv[1]), files.FORMATS)
+files.write_pages(files.page_texts(files.Path(sys.argv[1]), files.FORMATS), files.Path(sys.argv[2]))
+"""
+linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")
+
+
+@pytest.fixture(name="book")
+def _book(tmp_path: Path) -> Path:
+    made_book([Row("m", np.full(80, 1)), Row("n", np.full(80, 2))], LABEL, SUBJECT, FIT).write(tmp_path / "book")
+    return tmp_path / "book"
+
+
+@linux
+def test_forked_processes_make_the_same(book: Path, tmp_path: Path) -> None:
+    """As this one, which looks for garbage afterwards as before."""
+    (tmp_path / "out").mkdir()
+    subprocess.run([sys.executable, "-c", FORKED, str(book), str(tmp_path / "out")], check=True)
+    texts = page_texts(book, FORMATS)
+
+    assert {path.name: path.read_text() for path in (tmp_path / "out").iterdir()} == texts
+    assert gc.isenabled()
+
+
+@linux
+@pytest.mark.parametrize("ends", [[signal.SIGINT], [signal.SIGINT, signal.SIGINT], [signal.SIGTERM], [signal.SIGKILL]], ids=str)
+def test_processes_end_with_the_one_that_started_them(book: Path, ends: list[signal.Signals]) -> None:
+    """However it ends: on Ctrl-C, which all of them get, once or twice, and on signals that nobody else sees."""
+    started = subprocess.Popen(
+        [sys.executable, "-c", FORKED, str(book)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    assert started.stdout is not None
+    assert [started.stdout.readline(), started.stdout.readline()] == ["busy\n"] * 2
+    for end in ends:
+        (os.killpg if end == signal.SIGINT else os.kill)(started.pid, end)
+    rest, _ = started.communicate(timeout=60)  # until nobody can write any more
+
+    assert rest == ""
+    assert started.returncode != 0
