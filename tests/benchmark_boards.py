@@ -1,4 +1,6 @@
-"""A million records to boards, in processes of their own: `python tests/benchmark_boards.py [--rows 1000000] [--tailed]` prints one table.
+"""A million records to boards, in processes of their own: `python tests/benchmark_boards.py` prints one table.
+
+`--rows` are how many, about; with fewer `--budgets` there are fewer tables, whose rows have more seeds; `--tailed` has long tails too.
 
 Targets: boards of a million rows that are compacted already within two seconds and a gigabyte. What making and checking such a book
 costs is told apart. Every data set has every budget, evaluator, method and encoder with as many seeds, and untrained floors: about as
@@ -52,9 +54,9 @@ SHARED: dict[str, Any] = {
 }
 
 
-def grid(seeds: int) -> polars.DataFrame:
+def grid(seeds: int, budgets: int) -> polars.DataFrame:
     """Return the rows of one data set without what was predicted; method 0 learns nothing, and is in every budget at once."""
-    axes = {"evaluator": EVALUATORS, "steps": STEPS, "method": [f"method{k}[lr=0.0{k}]" for k in range(METHODS)],
+    axes = {"evaluator": EVALUATORS, "steps": STEPS[:budgets], "method": [f"method{k}[lr=0.0{k}]" for k in range(METHODS)],
             "encoder": [f"encoder{k}[width=64]" for k in range(ENCODERS)], "seed": range(seeds)}  # fmt: skip
     found = polars.DataFrame({"one": [1]})
     for name, values in axes.items():
@@ -76,15 +78,15 @@ def predictions(clips: int, people: int, rng: np.random.Generator) -> tuple[dict
     return {"subject": subject.tolist(), "label": label.tolist(), "classes": [f"class {k}" for k in range(CLASSES)]}, pool
 
 
-def made(rows: int, *, tailed: bool) -> Book:
+def made(rows: int, budgets: int, *, tailed: bool) -> Book:
     """Return a book of about so many rows, which were fitted on as many clips of each class or on a long tail."""
     fit = np.geomspace(400, 5, CLASSES).astype(int) if tailed else np.full(CLASSES, 40)
-    seeds = max(1, rows // (len(SETS) * len(EVALUATORS) * ENCODERS * (len(STEPS) * (METHODS - 1) + 1)))
+    seeds = max(1, rows // (len(SETS) * len(EVALUATORS) * ENCODERS * (budgets * (METHODS - 1) + 1)))
     rng, frames, clips = np.random.default_rng(0), [], []
     for name, (count, people) in SETS.items():
         scored, pool = predictions(count, people, rng)
         clips.append({"test_digest": name, "target": "class", **scored})
-        drawn = grid(seeds).with_columns(dataset=polars.lit(name), test_digest=polars.lit(name))
+        drawn = grid(seeds, budgets).with_columns(dataset=polars.lit(name), test_digest=polars.lit(name))
         drawn = drawn.with_columns(draw=polars.Series(rng.integers(POOL, size=len(drawn))))
         frames.append(drawn.join(pool, on="draw", how="left", maintain_order="left").drop("draw"))
     records = polars.concat(frames).with_columns(polars.lit(value).alias(name) for name, value in SHARED.items())
@@ -118,11 +120,12 @@ def main() -> None:
     """Make a book, build its boards, and check it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=10**6)
+    parser.add_argument("--budgets", type=int, default=len(STEPS), choices=range(1, len(STEPS) + 1))
     parser.add_argument("--tailed", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder, began = Path(scratch), time.perf_counter()
-        book = made(given.rows, tailed=given.tailed)
+        book = made(given.rows, given.budgets, tailed=given.tailed)
         book.write(folder)
         taken, size = time.perf_counter() - began, sum(path.stat().st_size for path in folder.iterdir()) / 1e6
         print(f"{book.rows:,} rows, {size:.0f} MB, made and written in {taken:.0f} s\n\n| | seconds | at least | MB |\n|---|---|---|---|")
