@@ -15,6 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -80,14 +81,13 @@ def _shared_out(source: Path, forms: Sequence[str], processes: int) -> _Texts:
 def _follow() -> None:
     """Leave Ctrl-C to the process that started this one, and end with it, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
+    if (parent := parent_process()) is not None:
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
 
-    def end() -> None:
-        if parent is not None:
-            parent.join()
-        os._exit(1)
 
-    threading.Thread(target=end, daemon=True).start()
+def _end_after(process: BaseProcess) -> None:
+    process.join()
+    os._exit(1)
 
 
 def _way() -> str:

@@ -6,8 +6,6 @@ from functools import cache
 import pytest
 import torch
 from made import SKELETON, make_clips, make_pair
-from mgbench_plugins.augmentations.csm import CentralSpatialMasking
-from mgbench_plugins.augmentations.matm import MotionTemporalMasking
 from mgbench_plugins.encoders.stgcn import STGCN
 from mgbench_plugins.methods.mgrl import MGRL
 from torch import Tensor, nn
@@ -17,10 +15,7 @@ from mgbench.train import draw_batch, make_optimizer
 
 
 STEPS = 24
-#: One joint is hidden or two: few shapes, of which each is compiled by itself.
-METHOD = MGRL(
-    projector=64, views=((), (CentralSpatialMasking(count=2),), (MotionTemporalMasking(),)), recipe=Recipe(lr=2e-4, batch_size=16)
-)
+METHOD = MGRL(projector=64, recipe=Recipe(lr=2e-4, batch_size=16))
 SMALL = STGCN(width=4, features=64, dropout=0.0)
 
 
